@@ -1,0 +1,29 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestPrintableLeavesTextAndEscapesTheRest(t *testing.T) {
+	for in, want := range map[string]string{
+		"Basic data partition": "Basic data partition",
+		"Größe 大小":             "Größe 大小",
+		"a\x1b[31mred":         `a\x1b[31mred`,
+		"two\nlines\ttab":      `two\nlines\ttab`,
+		"bad \xff utf-8":       `bad \xff utf-8`,
+		"right\u202eleft":      `right\u202eleft`,
+		"null\x00":             `null\x00`,
+	} {
+		require.Equal(t, want, printable(in))
+	}
+}
+
+func TestSheetAlignsAndEscapes(t *testing.T) {
+	var out bytes.Buffer
+	s := &sheet{out: &out}
+	s.facts("name", "x\x1b", "empty", "", "longer name", "y")
+	require.Equal(t, "name         x\\x1b\nlonger name  y\n", out.String())
+}

@@ -1,0 +1,16 @@
+package main
+
+import "os"
+
+func openTerminal() (terminal, error) {
+	in, err := os.OpenFile("CONIN$", os.O_RDWR, 0)
+	if err != nil {
+		return terminal{}, err
+	}
+	out, err := os.OpenFile("CONOUT$", os.O_RDWR, 0)
+	if err != nil {
+		_ = in.Close()
+		return terminal{}, err
+	}
+	return terminal{in: in, out: out}, nil
+}
