@@ -45,7 +45,7 @@ bench: ## run the benchmarks
 
 demo: build ## build, sign, verify and tamper with a template, in demo-out/
 	.ci/setup $(DEMO_PACKAGES)
-	docs/demo/sign-template.sh demo-out
+	docs/demo/sign-template.sh
 
 clean: ## remove what the other targets made
 	rm -rf bin demo-out
