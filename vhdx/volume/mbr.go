@@ -1,0 +1,44 @@
+package volume
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+)
+
+const (
+	mbrLDM        = 0x42 // a Windows dynamic disk
+	mbrProtective = 0xee // stands for the whole of a GPT disk
+)
+
+// mbrTypes lists the partition types in the MBR that is the first 512 bytes of a disk. It is empty when they are not an
+// MBR: its signature is also that of boot sectors, whose code stands where an MBR has its entries.
+func mbrTypes(sector []byte) []byte {
+	if len(sector) < 512 || sector[510] != 0x55 || sector[511] != 0xaa {
+		return nil
+	}
+	var types []byte
+	for i := range 4 {
+		entry := sector[446+16*i:][:16]
+		status, typ, first := entry[0], entry[4], binary.LittleEndian.Uint32(entry[8:])
+		if status != 0 && status != 0x80 {
+			return nil
+		}
+		if typ == 0 {
+			continue
+		}
+		if first == 0 {
+			return nil
+		}
+		types = append(types, typ)
+	}
+	return types
+}
+
+func describeMBRTypes(types []byte) string {
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = fmt.Sprintf("0x%02x", t)
+	}
+	return strings.Join(names, ", ")
+}

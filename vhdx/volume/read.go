@@ -1,0 +1,84 @@
+package volume
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/diskfs/go-diskfs/backend"
+
+	"github.com/scutum-project/scutum/vhdx"
+)
+
+// Read tells what is on the disk d, and as far as it can be read also what is on one that is not fit to be a template:
+// Layout.Unfit has the reasons. A disk that cannot be read is an error, whatever stands on it is none.
+func Read(d *vhdx.Disk) (*Layout, error) {
+	l := &Layout{Table: TableNone, SectorSize: d.SectorSize(), Size: d.Size()}
+	if d.Info().Type == vhdx.Differencing {
+		l.refuseDifferencing()
+	}
+	if err := l.read(d.Storage()); err != nil {
+		return nil, fmt.Errorf("read the partitions of the disk: %w", err)
+	}
+	return l, nil
+}
+
+// read fills in the layout of a disk whose sector size and size are set.
+func (l *Layout) read(f backend.File) error {
+	sectors := uint64(l.Size / int64(l.SectorSize))
+	if sectors < 2 {
+		l.refuseTable(nil, Unknown)
+		return nil
+	}
+	head, err := readFull(f, 0, int(min(headSize, l.Size)))
+	if err != nil {
+		return fmt.Errorf("read the MBR: %w", err)
+	}
+	types, whole := mbrTypes(head), detect(head)
+	protective := slices.Contains(types, mbrProtective)
+	switch {
+	case protective:
+	case whole != Unknown: // of a boot sector no byte is a partition type
+		types = nil
+	case len(types) > 0: // what systems go by, even where a GPT is left over
+		l.Table = TableMBR
+		l.refuseTable(types, whole)
+		return nil
+	}
+
+	last := sectors - 1
+	g, err := l.readGPT(f, last, protective)
+	if err != nil {
+		return err
+	}
+	if l.Table == TableNone {
+		l.refuseTable(nil, whole)
+		return nil
+	}
+	l.checkProtectiveMBR(types)
+	if g == nil {
+		return nil
+	}
+	l.GUID = formatGUID(g.guid)
+	if l.Partitions, err = g.partitions(f, l.SectorSize); err != nil {
+		return err
+	}
+	slices.SortFunc(l.Partitions, func(a, b Partition) int {
+		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Index, b.Index))
+	})
+	for i := range l.Partitions {
+		p := &l.Partitions[i]
+		p.FileSystem = Unknown
+		if p.within(0, last) {
+			head, err := readFull(f, p.Offset(), int(min(headSize, p.Length())))
+			if err != nil {
+				return fmt.Errorf("read partition %d: %w", p.Index, err)
+			}
+			p.FileSystem = detect(head)
+		}
+	}
+	l.assignRoles()
+	l.checkPartitions(g.firstUsable, min(g.lastUsable, last))
+	l.checkVolumes()
+	return nil
+}

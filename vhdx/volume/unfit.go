@@ -1,0 +1,162 @@
+package volume
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/diskfs/go-diskfs/partition/gpt"
+)
+
+// Why a disk is not fit to be a template, for errors.Is.
+var (
+	ErrNoPartitionTable = errors.New("no partition table")
+	ErrMBR              = errors.New("MBR disk")
+	ErrBrokenGPT        = errors.New("broken GPT")
+	ErrDynamicDisk      = errors.New("dynamic disk")
+	ErrDifferencing     = errors.New("differencing disk")
+	ErrTooFewPartitions = errors.New("too few partitions")
+	ErrOutOfRange       = errors.New("partition out of range")
+	ErrOverlap          = errors.New("overlapping partitions")
+	ErrDuplicateGUID    = errors.New("duplicate partition GUID")
+	ErrNoOSVolume       = errors.New("no operating-system volume")
+	ErrBitLocker        = errors.New("BitLocker volume")
+)
+
+// Unfit is one reason why a disk cannot be a template, and what its administrator can do about it. It is an error.
+type Unfit struct {
+	Reason string // a sentence without its full stop
+	Remedy string // another, as an order
+	Err    error  // one of the variables of this package
+}
+
+func (u Unfit) Error() string { return u.Reason + "; " + u.Remedy }
+
+func (u Unfit) Unwrap() error { return u.Err }
+
+// Unfit lists every reason why the disk cannot be a template, the container's before the partition table's before the
+// volumes'. It is empty for a disk that is fit.
+func (l *Layout) Unfit() []Unfit { return slices.Clone(l.unfit) }
+
+func (l *Layout) refuse(err error, remedy, reason string, args ...any) {
+	l.unfit = append(l.unfit, Unfit{fmt.Sprintf(reason, args...), remedy, err})
+}
+
+// What can be done about more than one thing.
+const (
+	remedyRewriteGPT  = `check the disk with "gdisk DEVICE", which loads the good copy, and write both copies with its command w`
+	remedyRepartition = `repair the partition table with gdisk, or partition the disk anew and install the operating system again`
+	remedyConvertMBR  = `attach the disk (Mount-VHD) and convert it with "mbr2gpt /convert /disk:N /allowFullOS"`
+)
+
+func (l *Layout) refuseDifferencing() {
+	l.refuse(ErrDifferencing, "merge it with its parent (Merge-VHD), or copy it to a disk of its own (Convert-VHD)",
+		"the disk is a differencing disk, and its content is only partly in this file")
+}
+
+// refuseTable judges a disk without a GPT: types are those of its MBR, and whole is what its first bytes look like.
+func (l *Layout) refuseTable(types []byte, whole FileSystem) {
+	switch {
+	case len(types) > 0:
+		l.refuse(ErrMBR, remedyConvertMBR, "the disk has an MBR partition table (partition types %s), not a GPT", describeMBRTypes(types))
+		if slices.Contains(types, mbrLDM) {
+			l.refuseDynamic()
+		}
+	case whole != Unknown:
+		l.refuse(ErrNoPartitionTable, "partition a new disk with a GPT and copy the volume into a partition of it",
+			"the disk has no partition table: all of it is one volume (%s)", whole)
+	default:
+		l.refuse(ErrNoPartitionTable, "partition the disk with a GPT and install the operating system on it",
+			"the disk has no partition table")
+	}
+}
+
+func (l *Layout) refuseDynamic() {
+	l.refuse(ErrDynamicDisk, "save the volumes, make the disk basic (diskpart: clean, convert basic, convert gpt) and restore them",
+		"the disk is a dynamic disk (LDM), whose volumes need not lie within partitions")
+}
+
+// checkProtectiveMBR judges the MBR of a disk that has a GPT.
+func (l *Layout) checkProtectiveMBR(types []byte) {
+	const remedy = "write a protective MBR with gdisk (commands x, n, w)"
+	switch {
+	case len(types) == 0:
+		l.refuse(ErrBrokenGPT, remedy, "the GPT has no protective MBR")
+	case len(types) > 1:
+		l.refuse(ErrMBR, remedy, "the disk is a hybrid of GPT and MBR (partition types %s), which systems read differently", describeMBRTypes(types))
+	}
+}
+
+// checkPartitions judges the partitions of a GPT. usable is what the GPT and the size of the disk leave for them.
+func (l *Layout) checkPartitions(firstUsable, lastUsable uint64) {
+	if len(l.Partitions) < 2 {
+		l.refuse(ErrTooFewPartitions, "install the operating system for UEFI (a generation 2 virtual machine), which makes a boot and a system partition",
+			"the disk has too few partitions (%d): a template has at least two", len(l.Partitions))
+	}
+	var reach *Partition // the one that ends last of those before
+	byGUID := map[string]int{}
+	for i := range l.Partitions {
+		p := &l.Partitions[i]
+		if other, ok := byGUID[p.GUID]; ok {
+			l.refuse(ErrDuplicateGUID, fmt.Sprintf(`give one a new GUID with "sgdisk --partition-guid=%d:R DEVICE"`, p.Index),
+				"partitions %d and %d have the same GUID %s", other, p.Index, p.GUID)
+		}
+		byGUID[p.GUID] = p.Index
+		if !p.within(firstUsable, lastUsable) {
+			l.refuse(ErrOutOfRange, remedyRepartition, "partition %d, %d sectors from LBA %d, is not within the usable range, LBA %d to %d",
+				p.Index, p.Sectors, p.First, firstUsable, lastUsable)
+			continue
+		}
+		if reach != nil && p.First <= reach.last() {
+			l.refuse(ErrOverlap, remedyRepartition, "partition %d begins at LBA %d, within partition %d, which ends at LBA %d",
+				p.Index, p.First, reach.Index, reach.last())
+		}
+		if reach == nil || p.last() > reach.last() {
+			reach = p
+		}
+	}
+}
+
+// checkVolumes judges what the partitions hold.
+func (l *Layout) checkVolumes() {
+	ldm := func(p Partition) bool {
+		return isType(p.Type, gpt.MicrosoftLDMMetadata) || isType(p.Type, gpt.MicrosoftLDMData)
+	}
+	dynamic := slices.ContainsFunc(l.Partitions, ldm)
+	if dynamic {
+		l.refuseDynamic()
+	}
+	for _, p := range l.Partitions {
+		if p.FileSystem == BitLocker {
+			l.refuse(ErrBitLocker, `start the system, turn BitLocker off with "manage-bde -off" for the volume, wait until it is decrypted, and generalize again`,
+				"partition %d is already encrypted with BitLocker", p.Index)
+		}
+	}
+	if !dynamic {
+		l.checkOS()
+	}
+}
+
+func (l *Layout) checkOS() {
+	has := func(fs FileSystem, r Role) bool {
+		return slices.ContainsFunc(l.Partitions, func(p Partition) bool { return p.FileSystem == fs && p.Role == r })
+	}
+	switch {
+	case l.OS == Windows:
+	case l.OS == Linux && has(Ext, RoleBoot):
+	case l.OS == Linux:
+		l.refuse(ErrNoOSVolume, "install the system with a separate ext4 partition for /boot",
+			"the disk has an encrypted Linux root (LUKS), but no ext boot partition")
+	case has(Ext, RoleData):
+		l.refuse(ErrNoOSVolume, "install the system on an encrypted root (dm-crypt with LUKS) with a separate ext4 partition for /boot",
+			"the disk has Linux partitions, but no encrypted root (LUKS)")
+	default:
+		l.refuse(ErrNoOSVolume, "install Windows on an NTFS basic data partition, or Linux on an encrypted root (LUKS) with an ext4 boot partition",
+			"no partition holds an operating-system volume")
+	}
+}
+
+// within says whether all of a partition lies from first to last.
+func (p *Partition) within(first, last uint64) bool {
+	return p.Sectors > 0 && p.First >= first && p.First <= last && p.Sectors <= last-p.First+1
+}
