@@ -1,0 +1,92 @@
+package vhdx
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// openParent finds and opens the parent of the disk in file, which is at path.
+// chain is what was opened on the way here. It returns the path it was found at.
+func openParent(file File, s *structure, path string, chain []os.FileInfo) (*Disk, string, error) {
+	if path == "" {
+		return nil, "", fmt.Errorf("%w: the path of the differencing disk itself is not known", ErrParentNotFound)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, "", err
+	}
+	chain = append(slices.Clip(chain), info)
+	if len(chain) == maxChain {
+		return nil, "", fmt.Errorf("the chain of differencing disks is longer than %d", maxChain)
+	}
+	candidates := s.params.locator.paths(filepath.Dir(path))
+	var mismatch error
+	for _, candidate := range candidates {
+		parentInfo, err := os.Stat(candidate)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, "", fmt.Errorf("parent: %w", err)
+		}
+		if slices.ContainsFunc(chain, func(c os.FileInfo) bool { return os.SameFile(c, parentInfo) }) {
+			return nil, "", fmt.Errorf("the chain of differencing disks runs in a circle at %s", candidate)
+		}
+		parent, err := openChained(candidate, false, chain)
+		if err != nil {
+			return nil, "", fmt.Errorf("parent %s: %w", candidate, withoutPath(err, candidate))
+		}
+		if err := s.checkParent(parent); err != nil {
+			_ = parent.Close()
+			mismatch = fmt.Errorf("parent %s: %w", candidate, err)
+			continue
+		}
+		return parent, candidate, nil
+	}
+	if mismatch != nil {
+		return nil, "", mismatch
+	}
+	return nil, "", fmt.Errorf("%w at %q", ErrParentNotFound, candidates)
+}
+
+// checkParent compares the parent's identity with the one recorded, section
+// 2.6.2.6.3, and the sector sizes, section 2.6.2.4.
+func (s *structure) checkParent(parent *Disk) error {
+	if have := parent.headers.current.dataWrite; !s.params.locator.accepts(have) {
+		return fmt.Errorf("%w (its DataWriteGuid is %s, recorded is %s)", ErrParentChanged, have, s.params.locator[linkageKey])
+	}
+	if parent.params.logicalSectorSize != s.params.logicalSectorSize {
+		return fmt.Errorf("its logical sectors have %d bytes, the child's %d", parent.params.logicalSectorSize, s.params.logicalSectorSize)
+	}
+	return nil
+}
+
+// refreshLocator updates path entries that no longer lead to the parent, as
+// section 2.6.2.6.3 asks of who opens a chain for writing.
+func (d *Disk) refreshLocator(dir, foundAt string) error {
+	paths := d.params.locator.paths(dir)
+	if len(paths) > 0 && paths[0] == foundAt {
+		return nil
+	}
+	locator, err := locatorFor(dir, foundAt, d.parent.headers.current.dataWrite)
+	if err != nil {
+		return err
+	}
+	if v := d.params.locator[volumePathKey]; v != "" && slices.Contains(parentLocator{volumePathKey: v}.paths(dir), foundAt) {
+		locator[volumePathKey] = v
+	}
+	if a := d.params.locator[absolutePathKey]; a != "" && slices.Contains(parentLocator{absolutePathKey: a}.paths(dir), foundAt) {
+		locator[absolutePathKey] = a
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.setItem(item{id: parentLocatorID, required: true}, locator.marshal(), false); err != nil {
+		return fmt.Errorf("update the parent locator: %w", err)
+	}
+	d.params.locator = locator
+	return nil
+}
