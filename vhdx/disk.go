@@ -44,6 +44,8 @@ type Options struct {
 	// Path is where the file is: parents are looked for from its folder. Without
 	// it a differencing disk does not open.
 	Path string
+
+	withoutParent bool // for Repair
 }
 
 // Open opens the disk at path, and its parents, for reading. A log that holds
@@ -102,7 +104,7 @@ func openFile(file File, o Options, chain []os.FileInfo) (*Disk, error) {
 	}
 	d := &Disk{structure: s, path: o.Path, file: file, writable: o.Writable, sectors: newSectorCache(s.image)}
 	var foundAt string
-	if s.params.hasParent {
+	if s.params.hasParent && !o.withoutParent {
 		if d.parent, foundAt, err = openParent(file, s, o.Path, chain); err != nil {
 			return nil, err
 		}

@@ -1,7 +1,6 @@
 package vhdx
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -98,7 +97,14 @@ func (d *Disk) setItem(i item, data []byte, visible bool) error {
 	if i.length > 0 {
 		var fits bool
 		if i.offset, fits = d.metadataGap(i.length); !fits {
-			return d.moveMetadata(append(items, i), i, data)
+			read := func(o item) ([]byte, error) {
+				if same(o) {
+					return data, nil
+				}
+				return d.readItem(o)
+			}
+			_, err := d.moveMetadata(append(items, i), read, -1)
+			return err
 		}
 		if err := d.logBytes(d.metadata.offset+i.offset, data); err != nil {
 			return err
@@ -159,44 +165,58 @@ func (d *Disk) stage(offset int64, table []byte) {
 	}
 }
 
-// moveMetadata builds a metadata region with room for items, of which changed
-// is new with data, in a new place, and makes both region tables name it in one
-// log entry.
-func (d *Disk) moveMetadata(items []item, changed item, data []byte) error {
-	var region bytes.Buffer
-	region.Write(make([]byte, metadataTableSize))
+// moveMetadata builds a metadata region of items in a new place, below limit
+// unless that is negative, and makes both region tables name it in one log
+// entry. read gives the bytes of an item. It returns false when there is no place.
+func (d *Disk) moveMetadata(items []item, read func(item) ([]byte, error), limit int64) (bool, error) {
 	moved := slices.Clone(items)
-	for n, i := range moved {
-		if i.length == 0 {
-			continue
+	length := int64(metadataTableSize)
+	for n, i := range items {
+		if i.length > 0 {
+			moved[n].offset = length
+			length = roundUp(length+i.length, 8)
 		}
-		b := data
-		if i.id != changed.id || i.user != changed.user {
-			var err error
-			if b, err = d.readItem(i); err != nil {
-				return err
-			}
-		}
-		moved[n].offset = int64(region.Len())
-		region.Write(b)
-		region.Write(zeros[:roundUp(int64(region.Len()), 8)-int64(region.Len())])
 	}
-	copy(region.Bytes(), marshalMetadataTable(moved))
-	region.Write(zeros[:roundUp(int64(region.Len()), mib)-int64(region.Len())])
-	return d.placeMetadata(moved, region.Bytes())
+	length = roundUp(length, mib)
+	place, ok := int64(0), true
+	var err error
+	if limit < 0 {
+		place, _, err = d.allocate(length)
+	} else {
+		place, ok = d.session.space.takeBelow(length, limit)
+	}
+	if err != nil || !ok {
+		return false, err
+	}
+	if err := d.writeMetadata(place, length, items, moved, read); err != nil {
+		d.session.space.unmark(place, length)
+		return false, err
+	}
+	return true, d.switchMetadata(place, length, moved)
 }
 
-// placeMetadata writes a whole metadata region to a new place.
-func (d *Disk) placeMetadata(items []item, content []byte) error {
-	length := int64(len(content))
-	place, _, err := d.allocate(length)
-	if err != nil {
+// writeMetadata writes the content of a region that nothing names yet.
+func (d *Disk) writeMetadata(place, length int64, items, moved []item, read func(item) ([]byte, error)) error {
+	if err := d.writeZeros(place, length); err != nil {
 		return err
 	}
-	if _, err := d.file.WriteAt(content, place); err != nil {
-		d.session.space.unmark(place, length)
+	if _, err := d.file.WriteAt(marshalMetadataTable(moved), place); err != nil {
 		return err
 	}
+	for n, i := range items {
+		b, err := read(i)
+		if err != nil {
+			return err
+		}
+		if _, err := d.file.WriteAt(b, place+moved[n].offset); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// switchMetadata makes the region tables name a region that has been written.
+func (d *Disk) switchMetadata(place, length int64, items []item) error {
 	old := d.metadata
 	regions := slices.Clone(d.regions)
 	for n := range regions {

@@ -71,21 +71,24 @@ func parseRegionTable(b []byte, offset int64, f *findings) ([]region, bool) {
 
 // readRegions takes the regions from the first table that validates and checks
 // what section 2.2.3.2 asks of each. size is that of the file.
-func readRegions(first, second []byte, size int64, f *findings) ([]region, error) {
+func readRegions(first, second []byte, size int64, f *findings) (regions []region, differ bool, err error) {
 	regions, ok := parseRegionTable(first, regionOffsets[0], f)
+	differ = !ok
 	other, otherOK := parseRegionTable(second, regionOffsets[1], f)
 	switch {
 	case !ok && !otherOK:
-		return nil, f.fatal(regionOffsets[0], "2.2.3", "neither copy of the region table is valid")
+		return nil, true, f.fatal(regionOffsets[0], "2.2.3", "neither copy of the region table is valid")
 	case !ok:
 		regions = other
-	case otherOK && !bytes.Equal(first[:regionHeaderSize+len(regions)*regionEntrySize], second[:regionHeaderSize+len(regions)*regionEntrySize]):
+	case !otherOK:
+		differ = true
+	case !bytes.Equal(first[:regionHeaderSize+len(regions)*regionEntrySize], second[:regionHeaderSize+len(regions)*regionEntrySize]):
+		differ = true
 		f.fault(regionOffsets[1], "2.2.3", "the two copies of the region table differ")
 	}
-	var firstErr error
 	fatal := func(at int64, section, format string, args ...any) {
-		if err := f.fatal(at, section, format, args...); firstErr == nil {
-			firstErr = err
+		if v := f.fatal(at, section, format, args...); err == nil {
+			err = v
 		}
 	}
 	for i, r := range regions {
@@ -105,7 +108,7 @@ func readRegions(first, second []byte, size int64, f *findings) ([]region, error
 			fatal(regionOffsets[0], "2.2.3.2", "%s is missing from the region table", region{id: id}.name())
 		}
 	}
-	return regions, firstErr
+	return regions, differ, err
 }
 
 func marshalRegionTable(regions []region) []byte {

@@ -1,6 +1,9 @@
 package vhdx
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // space knows which MiB of the file are taken: one bit each, so 16 MiB of
 // memory for the longest file that opens.
@@ -57,11 +60,28 @@ func (s *space) unmark(offset, length int64) {
 // take finds length bytes, whole MiB, in the first gap that holds them or
 // behind everything else.
 func (s *space) take(length int64) (offset int64) {
+	if offset, ok := s.takeGap(length); ok {
+		return offset
+	}
+	offset = s.end * mib
+	s.mark(offset, length)
+	return offset
+}
+
+// takeBelow takes a gap of length bytes that ends at or before limit.
+func (s *space) takeBelow(length, limit int64) (offset int64, ok bool) {
+	offset, ok = s.takeGap(length)
+	if ok && offset+length > limit {
+		s.unmark(offset, length)
+		return 0, false
+	}
+	return offset, ok
+}
+
+func (s *space) takeGap(length int64) (offset int64, ok bool) {
 	need := length / mib
 	if s.misfit > 0 && need >= s.misfit {
-		offset = s.end * mib
-		s.mark(offset, length)
-		return offset
+		return 0, false
 	}
 	firstGap := int64(-1)
 	run := int64(0)
@@ -79,16 +99,23 @@ func (s *space) take(length int64) (offset int64) {
 			if offset/mib == firstGap {
 				s.gapFrom = firstGap + need
 			}
-			return offset
+			return offset, true
 		}
 	}
 	if firstGap < 0 {
 		s.gapFrom = s.end
 	}
 	s.misfit = need
-	offset = s.end * mib
-	s.mark(offset, length)
-	return offset
+	return 0, false
+}
+
+// count is the number of MiB taken.
+func (s *space) count() int64 {
+	n := 0
+	for _, w := range s.bits {
+		n += bits.OnesCount64(w)
+	}
+	return int64(n)
 }
 
 // readBAT passes all entries of the BAT as they are in the file, in order.

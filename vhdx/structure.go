@@ -21,16 +21,17 @@ type File interface {
 // A structure is what the fixed parts of a file say, as of the replay of its
 // log. Reading one is the common ground of Open and Check.
 type structure struct {
-	image    *replayedFile
-	creator  string
-	headers  headerPair
-	regions  []region
-	bat      region
-	metadata region
-	items    []item
-	params   parameters
-	layout   batLayout
-	reserved []span // header section, log and regions, sorted
+	image        *replayedFile
+	creator      string
+	headers      headerPair
+	regions      []region
+	tablesDiffer bool // one copy of the region table is broken or another
+	bat          region
+	metadata     region
+	items        []item
+	params       parameters
+	layout       batLayout
+	reserved     []span // header section, log and regions, sorted
 }
 
 // A span is a part of the file that a structure takes up.
@@ -84,7 +85,7 @@ func readStructure(file File, f *findings) (*structure, error) {
 	if _, err := s.image.ReadAt(tables, regionOffsets[0]); err != nil {
 		return s, err
 	}
-	s.regions, err = readRegions(tables[:regionTableSize], tables[regionTableSize:], s.image.size, f)
+	s.regions, s.tablesDiffer, err = readRegions(tables[:regionTableSize], tables[regionTableSize:], s.image.size, f)
 	if err != nil {
 		return s, err
 	}
