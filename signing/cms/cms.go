@@ -63,13 +63,15 @@ var (
 	oidECDSAWithSHA256 = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}
 )
 
-// checkKey refuses the kinds and sizes of keys that are outside the profile. The upper bound on RSA keeps a hostile
-// certificate from costing more than a moment.
+// maxRSABits keeps a hostile certificate from costing more than a moment, here and where its chain is verified.
+const maxRSABits = 8192
+
+// checkKey refuses the kinds and sizes of signers' keys that are outside the profile.
 func checkKey(key crypto.PublicKey) error {
 	switch key := key.(type) {
 	case *rsa.PublicKey:
-		if bits := key.N.BitLen(); bits < 2048 || bits > 8192 {
-			return fmt.Errorf("the signer's RSA key has %d bits, 2048 to 8192 are accepted", bits)
+		if bits := key.N.BitLen(); bits < 2048 || bits > maxRSABits {
+			return fmt.Errorf("the signer's RSA key has %d bits, 2048 to %d are accepted", bits, maxRSABits)
 		}
 		return nil
 	case *ecdsa.PublicKey:

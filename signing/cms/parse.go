@@ -2,6 +2,7 @@ package cms
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	encoding_asn1 "encoding/asn1"
@@ -160,6 +161,9 @@ func parseCertificates(elements []cryptobyte.String) ([]*x509.Certificate, error
 		c, err := x509.ParseCertificate(der)
 		if err != nil {
 			return nil, malformed("a certificate cannot be read: %v", err)
+		}
+		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
+			return nil, malformed("a certificate with an RSA key of %d bits, at most %d are accepted", key.N.BitLen(), maxRSABits)
 		}
 		certificates = append(certificates, c)
 	}

@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -163,6 +167,9 @@ func TestParseSeesAlteration(t *testing.T) {
 
 func TestParseRefusesStructure(t *testing.T) {
 	s := newSigned(t, rsaKey(t, 2048))
+	enormous, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{}, &x509.Certificate{},
+		&rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 9000, 1), E: 65537}, ecKey(t, elliptic.P256()))
+	require.NoError(t, err)
 	impostor := certify(t, "impostor", ecKey(t, elliptic.P256()), nil, nil, false)
 	for name, c := range map[string]struct {
 		edit   func(root *node)
@@ -206,6 +213,11 @@ func TestParseRefusesStructure(t *testing.T) {
 			set := root.at(pathCertificates...)
 			set.children = []*node{{tag: asn1.SEQUENCE, children: []*node{{tag: asn1.OCTET_STRING, value: make([]byte, MaxCertificateSize)}}}}
 		}, "at most 65536"},
+		"issuer with an enormous key": {func(root *node) {
+			set := root.at(pathCertificates...)
+			set.children = append(set.children, parseTree(t, enormous))
+			slices.SortFunc(set.children, func(a, b *node) int { return bytes.Compare(a.der(), b.der()) })
+		}, "RSA key of 9001 bits"},
 		"many certificates": {func(root *node) {
 			set := root.at(pathCertificates...)
 			for i := range MaxCertificates {
