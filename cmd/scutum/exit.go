@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,6 +33,9 @@ func exitStatus(ctx context.Context, errOut io.Writer, err error) int {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		fmt.Fprintln(errOut, "scutum: interrupted: nothing was changed")
 		return exitInterrupted
+	}
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("%w; --force replaces it", err)
 	}
 	for line := range strings.Lines(err.Error()) {
 		fmt.Fprintf(errOut, "scutum: %s\n", printable(strings.TrimRight(line, "\n")))

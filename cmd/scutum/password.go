@@ -24,7 +24,6 @@ type passwordSource struct {
 func (s *passwordSource) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.file, "password-file", "", "read the password from the first line of `FILE`")
 	cmd.Flags().StringVar(&s.env, "password-env", "", "read the password from the environment variable `VAR`")
-	cmd.MarkFlagsMutuallyExclusive("password-file", "password-env")
 }
 
 // given reports whether the password is to come from elsewhere than the terminal.
@@ -34,6 +33,8 @@ func (s *passwordSource) given() bool { return s.file != "" || s.env != "" }
 // twice it asks again and compares.
 func (s *passwordSource) read(ctx context.Context, prompt string, twice bool) (string, error) {
 	switch {
+	case s.file != "" && s.env != "":
+		return "", errors.New("password: --password-file and --password-env exclude each other")
 	case s.file != "":
 		return passwordFromFile(s.file)
 	case s.env != "":

@@ -30,6 +30,10 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 
 func rootCommand() *cobra.Command {
 	root := group("scutum", "Sign template disks, and prove that nobody changed them",
+		templateCommand(),
+		vscCommand(),
+		certCommand(),
+		vhdxCommand(),
 		versionCommand(),
 		completionCommand(),
 	)

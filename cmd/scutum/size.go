@@ -28,7 +28,7 @@ func parseSize(text string) (int64, error) {
 	case "", "b":
 		factor = 1
 	case "kb", "mb", "gb", "tb":
-		return 0, fmt.Errorf("size %q: write %siB (%siB is 1024-based, %s is ambiguous)", text, strings.ToUpper(unit[:1]), strings.ToUpper(unit[:1]), strings.ToUpper(unit))
+		return 0, fmt.Errorf("%s is ambiguous; write %siB, which counts in 1024s", strings.ToUpper(unit), strings.ToUpper(unit[:1]))
 	default:
 		for _, u := range sizeUnits {
 			if name := strings.ToLower(u.name); unit == name || unit == name[:1] {
@@ -39,9 +39,9 @@ func parseSize(text string) (int64, error) {
 	n, err := strconv.ParseUint(digits, 10, 63)
 	switch {
 	case errors.Is(err, strconv.ErrRange) || err == nil && factor > 0 && int64(n) > math.MaxInt64/factor:
-		return 0, fmt.Errorf("size %q is too large", text)
+		return 0, errors.New("it is too large")
 	case err != nil || factor == 0:
-		return 0, fmt.Errorf("size %q: write a whole number with KiB, MiB, GiB or TiB, like 60GiB", text)
+		return 0, errors.New("write a whole number with KiB, MiB, GiB or TiB, like 60GiB")
 	}
 	return int64(n) * factor, nil
 }

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/scutum-project/scutum/signing"
+	"github.com/scutum-project/scutum/vhdx"
+)
+
+// maxKeyFile bounds a file with keys or certificates, in bytes.
+const maxKeyFile = 1 << 20
+
+// readFile reads a file of at most max bytes. Its errors name the file.
+func readFile(path string, max int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, max+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(data) == 0:
+		return nil, fmt.Errorf("read %s: the file is empty", path)
+	case int64(len(data)) > max:
+		return nil, fmt.Errorf("read %s: the file is longer than %s", path, formatSize(max))
+	}
+	return data, nil
+}
+
+// readCatalog reads the signed catalog of a .vsc file, or of the disk that
+// carries one.
+func readCatalog(path string) (*signing.Signed, error) {
+	head, err := readHead(path)
+	if err != nil {
+		return nil, err
+	}
+	if bytes.Equal(head, []byte("vhdxfile")) { // MS-VHDX section 2.2.1
+		d, err := vhdx.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer d.Close()
+		return named(signing.Embedded(d))(path)
+	}
+	der, err := readFile(path, signing.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	return named(signing.Parse(der))(path)
+}
+
+// readHead reads the first eight bytes of a file, or what there is of them.
+func readHead(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	head := make([]byte, 8)
+	n, err := io.ReadFull(f, head)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return head[:n], err
+}
+
+// named gives the error of a call the name of the file that the call was about.
+func named[T any](value T, err error) func(path string) (T, error) {
+	return func(path string) (T, error) {
+		if err != nil {
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+		return value, err
+	}
+}
+
+// readCertificates reads the certificates of a PEM file, or the one of a DER
+// file.
+func readCertificates(path string) ([]*x509.Certificate, error) {
+	data, err := readFile(path, maxKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	var certificates []*x509.Certificate
+	if isPEM(data) {
+		for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+			if block.Type != "CERTIFICATE" {
+				continue
+			}
+			c, err := x509.ParseCertificate(block.Bytes)
+			if err != nil {
+				return nil, fmt.Errorf("read %s: certificate %d: %w", path, len(certificates)+1, err)
+			}
+			certificates = append(certificates, c)
+		}
+	} else if certificates, err = x509.ParseCertificates(data); err != nil {
+		return nil, fmt.Errorf("read %s: it is neither a PEM nor a DER certificate: %w", path, err)
+	}
+	if len(certificates) == 0 {
+		return nil, fmt.Errorf("read %s: there is no certificate in it", path)
+	}
+	return certificates, nil
+}
+
+func isPEM(data []byte) bool { return bytes.Contains(data, []byte("-----BEGIN ")) }

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scutum-project/scutum/signing"
+	"github.com/scutum-project/scutum/vhdx"
+	"github.com/scutum-project/scutum/vhdx/atomicfile"
+	"github.com/scutum-project/scutum/vhdx/volume"
+)
+
+type templateSign struct {
+	name, version, osType, like, vsc string
+	force                            bool
+	signer                           signerSource
+}
+
+func templateSignCommand() *cobra.Command {
+	var o templateSign
+	cmd := &cobra.Command{
+		Use:   "sign DISK.vhdx --name NAME --version A.B.C.D --cert SIGNER.pfx",
+		Short: "Sign a template disk",
+		Long: `Hash every sector of every partition, sign the hashes, and store the signed
+catalog in the metadata of the VHDX. No byte of the virtual disk changes. When it
+fails or is interrupted, the file is as it was.
+
+With --like, name, type and the next version come from another signed disk, as
+far as they are not given. A disk that is signed already needs --force.`,
+		Example: `  scutum template sign template.vhdx --name "Windows Server 2025" --version 1.0.0.0 --cert signer.pfx
+  scutum template sign template.vhdx --name Ubuntu --version 1.0.0.0 --type linux --cert signer.pem --key signer.key
+  scutum template sign patched.vhdx --like template.vhdx --cert signer.pfx --password-file secret --vsc patched.vsc`,
+		Args: exactArgs("DISK.vhdx"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			signed, err := o.run(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			facts := struct {
+				Disk    string       `json:"disk"`
+				VSC     string       `json:"vsc,omitempty"`
+				Catalog catalogFacts `json:"catalog"`
+			}{args[0], o.vsc, factsOfCatalog(signed)}
+			return report(cmd, facts, func(s *sheet) {
+				s.facts(append([]string{"disk", facts.Disk}, append(facts.Catalog.pairs(), "saved as", facts.VSC)...)...)
+				s.line("The disk is signed.")
+			})
+		},
+	}
+	cmd.Flags().StringVar(&o.name, "name", "", "`NAME` of the template")
+	cmd.Flags().StringVar(&o.version, "version", "", "its version, four numbers: `A.B.C.D`")
+	cmd.Flags().StringVar(&o.osType, "type", "", "windows or linux, when it is not to be what the disk holds; `TYPE`")
+	cmd.Flags().StringVar(&o.like, "like", "", "take what is not given from this signed `DISK` or .vsc file")
+	cmd.Flags().StringVar(&o.vsc, "vsc", "", "save the catalog also as `OUT.vsc`")
+	o.signer.flags(cmd)
+	forceFlag(cmd, &o.force)
+	jsonFlag(cmd)
+	required(cmd, "cert")
+	return cmd
+}
+
+func (o *templateSign) run(cmd *cobra.Command, path string) (*signing.Signed, error) {
+	options, err := o.options()
+	if err != nil {
+		return nil, usageError(cmd, err)
+	}
+	if !o.force {
+		if err := notSigned(path); err != nil {
+			return nil, err
+		}
+	}
+	if o.like != "" {
+		if options.Like, err = readCatalog(o.like); err != nil {
+			return nil, err
+		}
+	}
+	if options.Identity, err = o.signer.load(cmd.Context()); err != nil {
+		return nil, err
+	}
+	update, finish := progress(cmd, "hashing")
+	options.Progress = update
+	sign := func() (*signing.Signed, error) {
+		defer finish()
+		return signing.SignTemplate(cmd.Context(), path, options)
+	}
+	if o.vsc == "" {
+		return sign()
+	}
+	out, err := atomicfile.Create(o.vsc, o.force)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Discard()
+	signed, err := sign()
+	if err != nil {
+		return nil, err
+	}
+	if _, err = out.Write(signed.DER); err == nil {
+		err = out.Commit()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the disk is signed, but its catalog could not be saved: %w", err)
+	}
+	return signed, nil
+}
+
+// options checks what the flags say before any file is opened.
+func (o *templateSign) options() (options signing.SignOptions, err error) {
+	if o.like == "" && (o.name == "" || o.version == "") {
+		return options, errors.New("--name and --version are needed, or --like")
+	}
+	if o.osType != "" && o.osType != volume.Windows && o.osType != volume.Linux {
+		return options, fmt.Errorf("--type: %q is neither windows nor linux", o.osType)
+	}
+	options.Name, options.Type = o.name, o.osType
+	if o.version != "" {
+		options.Version, err = signing.ParseVersion(o.version)
+	}
+	return options, err
+}
+
+// notSigned refuses a disk that carries a catalog, even one that is broken.
+func notSigned(path string) error {
+	d, err := vhdx.Open(path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	switch signed, err := signing.Embedded(d); {
+	case errors.Is(err, signing.ErrNotSigned):
+		return nil
+	case err != nil:
+		return fmt.Errorf("sign %s: it carries a catalog that cannot be used; --force replaces it", path)
+	default:
+		t := signed.Catalog.Template
+		return fmt.Errorf("sign %s: it is signed already, as %q version %s; --force replaces the catalog", path, t.Name, t.Version)
+	}
+}
+
+func templateExtractCommand() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:     "extract DISK.vhdx OUT.vsc",
+		Short:   "Save the catalog of a signed disk as a file",
+		Long:    `Save the catalog that a signed disk carries as a .vsc file, byte for byte.`,
+		Example: "  scutum template extract template.vhdx template.vsc",
+		Args:    exactArgs("DISK.vhdx", "OUT.vsc"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			signed, err := extract(cmd.Context(), args[0], args[1], force)
+			if err != nil {
+				return err
+			}
+			facts := struct {
+				Disk    string       `json:"disk"`
+				VSC     string       `json:"vsc"`
+				Catalog catalogFacts `json:"catalog"`
+			}{args[0], args[1], factsOfCatalog(signed)}
+			return report(cmd, facts, func(s *sheet) {
+				s.facts(append(facts.Catalog.pairs(), "saved as", facts.VSC)...)
+			})
+		},
+	}
+	forceFlag(cmd, &force)
+	jsonFlag(cmd)
+	return cmd
+}
+
+func extract(ctx context.Context, path, out string, force bool) (*signing.Signed, error) {
+	d, err := vhdx.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	signed, err := named(signing.Embedded(d))(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return signed, atomicfile.WriteFile(out, signed.DER, 0o666, force)
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scutum-project/scutum/signing"
+	"github.com/scutum-project/scutum/signing/cms"
+	"github.com/scutum-project/scutum/vhdx"
+)
+
+type templateVerify struct {
+	vsc   string
+	trust []string
+}
+
+func templateVerifyCommand() *cobra.Command {
+	var o templateVerify
+	cmd := &cobra.Command{
+		Use:   "verify DISK.vhdx",
+		Short: "Prove that a disk is what was signed, and by somebody you trust",
+		Long: `Check the signature of the catalog, whether the signer is one that you trust,
+and every segment of every partition. What was altered is listed with its
+partition and its bytes. The exit status is 1 when anything is not as it was
+signed, or the signer is not trusted.
+
+Without --trust the signer's certificate must lead to a root certificate of this
+system. With --trust it must be one of those in the files, or issued under one.`,
+		Example: `  scutum template verify template.vhdx --trust signer.pem
+  scutum template verify template.vhdx --vsc template.vsc --trust signer.pem
+  scutum template verify template.vhdx --trust signer.pem --json`,
+		Args: exactArgs("DISK.vhdx"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			update, finish := progress(cmd, "hashing")
+			facts, err := o.run(cmd.Context(), args[0], update)
+			finish()
+			if err != nil {
+				return err
+			}
+			if err := report(cmd, facts, facts.text); err != nil {
+				return err
+			}
+			if !facts.OK {
+				return errNo
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&o.vsc, "vsc", "", "verify against the catalog in `FILE`, not against the disk's own")
+	cmd.Flags().StringArrayVar(&o.trust, "trust", nil, "trust the certificates in `CERT.pem`; may be given more than once")
+	jsonFlag(cmd)
+	return cmd
+}
+
+// alteredFacts is a range of bytes that are not what was signed.
+type alteredFacts struct {
+	Partition       string `json:"partition"` // GUID
+	Role            string `json:"role"`
+	Name            string `json:"name"`
+	Offset          int64  `json:"offset"` // on the disk, in bytes
+	PartitionOffset int64  `json:"partitionOffset"`
+	Length          int64  `json:"length"`
+	FirstSegment    int    `json:"firstSegment"`
+	Segments        int    `json:"segments"`
+}
+
+type verifyFacts struct {
+	Disk        string               `json:"disk"`
+	OK          bool                 `json:"ok"`
+	Signature   string               `json:"signature"` // good, bad or missing
+	Trusted     bool                 `json:"trusted"`
+	TrustError  string               `json:"trustError,omitempty"`
+	Catalog     *catalogFacts        `json:"catalog"`
+	Intact      bool                 `json:"intact"`
+	Differences []signing.Difference `json:"differences"`
+	Altered     []alteredFacts       `json:"altered"`
+
+	catalog *signing.Catalog
+	report  *signing.Report
+	reason  string
+}
+
+func (o *templateVerify) run(ctx context.Context, path string, update signing.Progress) (*verifyFacts, error) {
+	var trust signing.TrustOptions
+	for _, file := range o.trust {
+		certificates, err := readCertificates(file)
+		if err != nil {
+			return nil, err
+		}
+		trust.Certificates = append(trust.Certificates, certificates...)
+	}
+	d, err := vhdx.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+
+	f := &verifyFacts{Disk: path, Differences: []signing.Difference{}, Altered: []alteredFacts{}}
+	signed, err := o.catalog(d, path)
+	switch {
+	case errors.Is(err, signing.ErrNotSigned):
+		f.Signature, f.reason = "missing", err.Error()
+		return f, nil
+	case errors.Is(err, cms.ErrSignature):
+		f.Signature, f.reason = "bad", err.Error()
+		return f, nil
+	case err != nil:
+		return nil, err
+	}
+	catalog := factsOfCatalog(signed)
+	f.Signature, f.Catalog, f.catalog = "good", &catalog, signed.Catalog
+	if err := signing.Trust(signed, trust); err != nil {
+		f.TrustError = err.Error()
+	} else {
+		f.Trusted = true
+	}
+	if f.report, err = signing.Verify(ctx, d, signed, signing.VerifyOptions{Progress: update}); err != nil {
+		return nil, fmt.Errorf("verify %s: %w", path, err)
+	}
+	f.Differences = append(f.Differences, f.report.Differences...)
+	for _, a := range f.report.Ranges() {
+		f.Altered = append(f.Altered, alteredFacts{
+			Partition: a.GUID, Role: string(a.Role), Name: a.Name, Offset: a.OnDisk.Offset,
+			PartitionOffset: a.InVolume.Offset, Length: a.OnDisk.Length, FirstSegment: a.First, Segments: a.Segments,
+		})
+	}
+	f.Intact = f.report.Intact()
+	f.OK = f.Trusted && f.Intact
+	return f, nil
+}
+
+func (o *templateVerify) catalog(d *vhdx.Disk, path string) (*signing.Signed, error) {
+	if o.vsc != "" {
+		return readCatalog(o.vsc)
+	}
+	return named(signing.Embedded(d))(path)
+}
+
+func (f *verifyFacts) text(s *sheet) {
+	if f.Catalog == nil {
+		s.facts("disk", f.Disk, "signature", f.Signature)
+		s.line("The disk is not proven: " + f.reason)
+		return
+	}
+	pairs := append([]string{"disk", f.Disk}, f.Catalog.pairs()...)
+	s.facts(append(pairs, "signature", f.Signature, "signer trusted", yesNo(f.Trusted))...)
+
+	rows := [][]string{{"PARTITION", "NAME", "SIZE", "SEGMENTS", "ALTERED"}}
+	for i, states := range f.report.States {
+		v, altered := &f.catalog.Volumes[i], 0
+		for _, state := range states {
+			if state == signing.Altered {
+				altered++
+			}
+		}
+		rows = append(rows, []string{
+			string(v.Role), v.Name, formatSize(v.Range(f.catalog.Disk).Length), strconv.Itoa(len(states)), strconv.Itoa(altered),
+		})
+	}
+	s.line("")
+	s.table(rows...)
+	s.line("")
+	for _, d := range f.Differences {
+		s.line("changed: " + d.String())
+	}
+	for _, a := range f.Altered {
+		s.line(fmt.Sprintf("altered: bytes %d to %d of the %s partition %q, bytes %d to %d of the disk",
+			a.PartitionOffset, a.PartitionOffset+a.Length-1, a.Role, a.Name, a.Offset, a.Offset+a.Length-1))
+	}
+	if f.Intact {
+		s.line("Every byte of every partition is what was signed.")
+	} else {
+		s.line("The disk is not what was signed.")
+	}
+	if !f.Trusted {
+		s.line(f.TrustError)
+		s.line("To trust this signer, get its certificate from the owner, compare its SHA-256 thumbprint, and give it with --trust.")
+	}
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scutum-project/scutum/vhdx"
+)
+
+func vhdxCommand() *cobra.Command {
+	return group("vhdx", "Inspect, check, create, convert and compact VHDX files",
+		vhdxInfoCommand(),
+		vhdxCheckCommand(),
+		vhdxCreateCommand(),
+		vhdxConvertCommand(),
+		vhdxCompactCommand(),
+	)
+}
+
+func vhdxInfoCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "info DISK.vhdx",
+		Short:   "Show what a VHDX file says of its disk",
+		Example: "  scutum vhdx info disk.vhdx\n  scutum vhdx info disk.vhdx --json",
+		Args:    exactArgs("DISK.vhdx"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := vhdx.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer d.Close()
+			return showInfo(cmd, args[0], d)
+		},
+	}
+	jsonFlag(cmd)
+	return cmd
+}
+
+// showInfo reports on a disk; every command that makes one ends with it.
+func showInfo(cmd *cobra.Command, path string, d *vhdx.Disk) error {
+	facts := struct {
+		File string `json:"file"`
+		vhdx.Info
+		Items []vhdx.Item `json:"items"`
+	}{path, d.Info(), append([]vhdx.Item{}, d.Items()...)}
+	return report(cmd, facts, func(s *sheet) {
+		unwritten := ""
+		if facts.LogReplayed {
+			unwritten = `holds changes that are not in their place yet; "scutum vhdx check --repair" brings them there`
+		}
+		s.facts(
+			"file", facts.File,
+			"type", facts.Type.String(),
+			"size", formatBytes(facts.Size),
+			"file size", formatBytes(facts.FileSize),
+			"block size", formatSize(int64(facts.BlockSize)),
+			"sector size", fmt.Sprintf("%d logical, %d physical", facts.LogicalSectorSize, facts.PhysicalSectorSize),
+			"disk id", facts.VirtualDiskID.String(),
+			"data write GUID", facts.DataWriteGUID.String(),
+			"file write GUID", facts.FileWriteGUID.String(),
+			"creator", facts.Creator,
+			"parent", facts.Parent,
+			"log", unwritten,
+		)
+		for _, item := range facts.Items {
+			s.line("metadata item " + item.ID.String() + ", " + strconv.Itoa(item.Length) + " bytes")
+		}
+	})
+}
