@@ -64,10 +64,9 @@ run scutum template extract template.vhdx template.vsc
 run scutum vsc show template.vsc
 
 step 'Check the catalog with openssl' catalog.json
-run openssl cms -verify -in template.vsc -inform DER -CAfile signer.pem -purpose any -out catalog.json
+run openssl cms -verify -binary -inform DER -in template.vsc -CAfile signer.pem -purpose any -out catalog.json
 run openssl x509 -in signer.pem -noout -subject -dates -fingerprint -sha256
-show "sed -E 's/(\"segments\":\"[^\"]{44})[^\"]*/\\1.../g' catalog.json"
-sed -E 's/("segments": ?"[^"]{44})[^"]*/\1.../g' catalog.json
+run sed -E -e 's/("segments":"[^"]{44})[^"]*/\1.../g' -e 's/\{"role"/\n&/g' catalog.json
 echo
 
 step 'Change one byte of ntoskrnl.exe in a copy (qemu-io)' tampered.vhdx
