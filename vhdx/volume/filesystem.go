@@ -8,8 +8,10 @@ import (
 // FileSystem is what the first bytes of a partition say that it holds.
 type FileSystem string
 
-// The file systems and encrypted containers that are told apart. FAT is FAT12 or FAT16. BitLocker stands for every kind
-// of BitLocker volume, BitLocker To Go included, and None for the Microsoft reserved partition, which holds nothing.
+// The file systems and encrypted containers that are told apart. FAT is FAT12
+// or FAT16. BitLocker stands for every kind of BitLocker volume, BitLocker To
+// Go included, and None for the Microsoft reserved partition, which holds
+// nothing.
 const (
 	NTFS      FileSystem = "ntfs"
 	ReFS      FileSystem = "refs"
@@ -22,14 +24,17 @@ const (
 	None      FileSystem = "none"
 )
 
-// headSize is how much of a partition is looked at to name its file system, in bytes.
+// headSize is how much of a partition is looked at to name its file system, in
+// bytes.
 const headSize = 4096
 
-// bitLockerToGo is the volume GUID 4967d63b-2e29-4ad8-8399-f6a339e3d001 in the discovery volume of BitLocker To Go. The
-// OEM name there, "MSWIN4.1", is also that of plain FAT volumes made by Windows 95 and 98.
+// bitLockerToGo is the volume GUID 4967d63b-2e29-4ad8-8399-f6a339e3d001 in the
+// discovery volume of BitLocker To Go. The OEM name there, "MSWIN4.1", is also
+// that of plain FAT volumes made by Windows 95 and 98.
 var bitLockerToGo = []byte("\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01")
 
-// detect names the file system that begins with head. A head shorter than headSize is that of a smaller partition.
+// detect names the file system that begins with head. A head shorter than
+// headSize is that of a smaller partition.
 func detect(head []byte) FileSystem {
 	if len(head) < 512 {
 		return Unknown
@@ -55,8 +60,9 @@ func detect(head []byte) FileSystem {
 	return Unknown
 }
 
-// plausibleSectors checks the two fields of a boot sector without which nothing on an NTFS or FAT volume can be found:
-// bytes in a sector and sectors in a cluster. NTFS writes clusters above 64 KiB as a negative power of two.
+// plausibleSectors checks the two fields of a boot sector without which nothing
+// on an NTFS or FAT volume can be found: bytes in a sector and sectors in a
+// cluster. NTFS writes clusters above 64 KiB as a negative power of two.
 func plausibleSectors(boot []byte) bool {
 	switch binary.LittleEndian.Uint16(boot[11:]) {
 	case 512, 1024, 2048, 4096:
@@ -65,8 +71,9 @@ func plausibleSectors(boot []byte) bool {
 	return false
 }
 
-// isExt looks for the superblock of ext2, ext3 and ext4, 1024 bytes into the volume. Its magic has only two bytes, so
-// counts of inodes and blocks, and the block size (1 to 64 KiB) must be possible too.
+// isExt looks for the superblock of ext2, ext3 and ext4, 1024 bytes into the
+// volume. Its magic has only two bytes, so counts of inodes and blocks, and the
+// block size (1 to 64 KiB) must be possible too.
 func isExt(head []byte) bool {
 	if len(head) < 2048 {
 		return false

@@ -22,8 +22,8 @@ const (
 	maxEntries = 1024
 )
 
-// A gptCopy is one of the two copies of a GPT, whose header and entries have the checksums that they claim
-// (UEFI 2.10, section 5.3.2).
+// A gptCopy is one of the two copies of a GPT, whose header and entries have
+// the checksums that they claim (UEFI 2.10, section 5.3.2).
 type gptCopy struct {
 	lba         uint64 // where the header stands
 	alternate   uint64 // where it says that the other one stands
@@ -34,8 +34,9 @@ type gptCopy struct {
 	entries     []byte
 }
 
-// readCopy reads the copy of the GPT whose header stands at lba of a disk that ends at LBA last. What is wrong with the
-// copy is told in damage, and only a failing disk is an error.
+// readCopy reads the copy of the GPT whose header stands at lba of a disk that
+// ends at LBA last. What is wrong with the copy is told in damage, and only a
+// failing disk is an error.
 func readCopy(r io.ReaderAt, lba, last uint64, sectorSize int) (c *gptCopy, damage string, err error) {
 	if lba == 0 || lba > last {
 		return nil, fmt.Sprintf("its place, LBA %d, is not on the disk", lba), nil
@@ -84,8 +85,10 @@ func readCopy(r io.ReaderAt, lba, last uint64, sectorSize int) (c *gptCopy, dama
 	return c, "", nil
 }
 
-// readGPT reads both copies of the GPT of a disk that ends at LBA last, refuses what is wrong with them, and returns the
-// one to go by: the primary, else the backup. It is nil when there is none; a protective MBR says that there ought to be.
+// readGPT reads both copies of the GPT of a disk that ends at LBA last, refuses
+// what is wrong with them, and returns the one to go by: the primary, else the
+// backup. It is nil when there is none; a protective MBR says that there ought
+// to be.
 func (l *Layout) readGPT(r io.ReaderAt, last uint64, protective bool) (*gptCopy, error) {
 	primary, primaryDamage, err := readCopy(r, 1, last, l.SectorSize)
 	if err != nil {
@@ -136,7 +139,8 @@ func (l *Layout) readGPT(r io.ReaderAt, last uint64, protective bool) (*gptCopy,
 	return g, nil
 }
 
-// difference names the first field that the two copies of a GPT must have in common and have not.
+// difference names the first field that the two copies of a GPT must have in
+// common and have not.
 func (c *gptCopy) difference(other *gptCopy) string {
 	switch {
 	case c.guid != other.guid:
@@ -151,7 +155,8 @@ func (c *gptCopy) difference(other *gptCopy) string {
 	return ""
 }
 
-// usableRangeFault checks that the usable range leaves out both copies, of which one stands at each end of the disk.
+// usableRangeFault checks that the usable range leaves out both copies, of
+// which one stands at each end of the disk.
 func (c *gptCopy) usableRangeFault(last uint64, sectorSize int) string {
 	n := sectorsFor(len(c.entries), sectorSize)
 	inside := func(lba uint64) bool { return lba <= c.lastUsable && lba+n > c.firstUsable }
@@ -162,8 +167,10 @@ func (c *gptCopy) usableRangeFault(last uint64, sectorSize int) string {
 	return ""
 }
 
-// partitions reads the entries of the copy c through go-diskfs. It reads the primary copy, or the backup at the end of
-// the disk when the primary is no GPT, and allocates what their headers ask for: so it is shown c, verified, alone.
+// partitions reads the entries of the copy c through go-diskfs. It reads the
+// primary copy, or the backup at the end of the disk when the primary is no
+// GPT, and allocates what their headers ask for: so it is shown c, verified,
+// alone.
 func (c *gptCopy) partitions(f backend.File, sectorSize int) ([]Partition, error) {
 	if c.lba != 1 {
 		f = withoutPrimary{f, int64(sectorSize)}
@@ -206,7 +213,8 @@ func (w withoutPrimary) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// formatGUID writes a GUID of the GPT, whose first three fields are little-endian.
+// formatGUID writes a GUID of the GPT, whose first three fields are
+// little-endian.
 func formatGUID(g [16]byte) string {
 	u := uuid.UUID(g)
 	binary.BigEndian.PutUint32(u[0:], binary.LittleEndian.Uint32(g[0:]))

@@ -11,8 +11,9 @@ const (
 	mbrProtective = 0xee // stands for the whole of a GPT disk
 )
 
-// mbrTypes lists the partition types in the MBR that is the first 512 bytes of a disk. It is empty when they are not an
-// MBR: its signature is also that of boot sectors, whose code stands where an MBR has its entries.
+// mbrTypes lists the partition types in the MBR that is the first 512 bytes of
+// a disk. It is empty when they are not an MBR: its signature is also that of
+// boot sectors, whose code stands where an MBR has its entries.
 func mbrTypes(sector []byte) []byte {
 	if len(sector) < 512 || sector[510] != 0x55 || sector[511] != 0xaa {
 		return nil

@@ -10,10 +10,11 @@ import (
 	"github.com/scutum-project/scutum/vhdx"
 )
 
-// Read tells what is on the disk d, and as far as it can be read also what is on one that is not fit to be a template:
-// Layout.Unfit has the reasons. A disk that cannot be read is an error, whatever stands on it is none.
+// Read tells what is on the disk d, and as far as it can be read also what is
+// on one that is not fit to be a template: Layout.Unfit has the reasons. A disk
+// that cannot be read is an error, whatever stands on it is none.
 func Read(d *vhdx.Disk) (*Layout, error) {
-	l := &Layout{Table: TableNone, SectorSize: d.SectorSize(), Size: d.Size()}
+	l := &Layout{Table: TableNone, SectorSize: d.SectorSize(), Size: d.Size(), Partitions: []Partition{}}
 	if d.Info().Type == vhdx.Differencing {
 		l.refuseDifferencing()
 	}

@@ -8,9 +8,11 @@ import (
 
 // assignRoles gives every partition its role and the disk its operating system.
 //
-// A LUKS partition together with an ext partition makes a Linux template, whatever else is on the disk: Windows makes
-// neither. Else an NTFS basic data partition makes a Windows template. An encrypted Windows volume counts when there is no
-// plain one, so that a disk can be described that is refused for it.
+// A LUKS partition together with an ext partition makes a Linux template,
+// whatever else is on the disk: Windows makes neither. Else an NTFS basic data
+// partition makes a Windows template. An encrypted Windows volume counts when
+// there is no plain one, so that a disk can be described that is refused for
+// it.
 func (l *Layout) assignRoles() {
 	for i := range l.Partitions {
 		p := &l.Partitions[i]
@@ -57,7 +59,8 @@ func roleOf(typ string) Role {
 	return RoleData
 }
 
-// linuxBoot is the ext partition typed as boot partition, else the first ext partition.
+// linuxBoot is the ext partition typed as boot partition, else the first ext
+// partition.
 func (l *Layout) linuxBoot() *Partition {
 	var first *Partition
 	for i := range l.Partitions {
@@ -73,7 +76,8 @@ func (l *Layout) linuxBoot() *Partition {
 	return first
 }
 
-// largest is the largest data partition for which is holds, the first of them when sizes are equal.
+// largest is the largest data partition for which is holds, the first of them
+// when sizes are equal.
 func (l *Layout) largest(is func(*Partition) bool) *Partition {
 	var found *Partition
 	for i := range l.Partitions {

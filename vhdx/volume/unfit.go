@@ -23,19 +23,21 @@ var (
 	ErrBitLocker        = errors.New("BitLocker volume")
 )
 
-// Unfit is one reason why a disk cannot be a template, and what its administrator can do about it. It is an error.
+// Unfit is one reason why a disk cannot be a template, and what its
+// administrator can do about it. It is an error.
 type Unfit struct {
-	Reason string // a sentence without its full stop
-	Remedy string // another, as an order
-	Err    error  // one of the variables of this package
+	Reason string `json:"reason"` // a sentence without its full stop
+	Remedy string `json:"remedy"` // another, as an order
+	Err    error  `json:"-"`      // one of the variables of this package
 }
 
 func (u Unfit) Error() string { return u.Reason + "; " + u.Remedy }
 
 func (u Unfit) Unwrap() error { return u.Err }
 
-// Unfit lists every reason why the disk cannot be a template, the container's before the partition table's before the
-// volumes'. It is empty for a disk that is fit.
+// Unfit lists every reason why the disk cannot be a template, the container's
+// before the partition table's before the volumes'. It is empty for a disk that
+// is fit.
 func (l *Layout) Unfit() []Unfit { return slices.Clone(l.unfit) }
 
 func (l *Layout) refuse(err error, remedy, reason string, args ...any) {
@@ -54,7 +56,8 @@ func (l *Layout) refuseDifferencing() {
 		"the disk is a differencing disk, and its content is only partly in this file")
 }
 
-// refuseTable judges a disk without a GPT: types are those of its MBR, and whole is what its first bytes look like.
+// refuseTable judges a disk without a GPT: types are those of its MBR, and
+// whole is what its first bytes look like.
 func (l *Layout) refuseTable(types []byte, whole FileSystem) {
 	switch {
 	case len(types) > 0:
@@ -87,7 +90,8 @@ func (l *Layout) checkProtectiveMBR(types []byte) {
 	}
 }
 
-// checkPartitions judges the partitions of a GPT. usable is what the GPT and the size of the disk leave for them.
+// checkPartitions judges the partitions of a GPT. usable is what the GPT and
+// the size of the disk leave for them.
 func (l *Layout) checkPartitions(firstUsable, lastUsable uint64) {
 	if len(l.Partitions) < 2 {
 		l.refuse(ErrTooFewPartitions, "install the operating system for UEFI (a generation 2 virtual machine), which makes a boot and a system partition",
