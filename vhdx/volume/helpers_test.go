@@ -77,7 +77,7 @@ func smallDisk(t testing.TB) []byte {
 var ntfsArgs = []string{"-F", "-q", "-Q", "-s", "512", "-p", "0", "-H", "0", "-S", "0"}
 
 var (
-	smallDiskMutex  sync.Mutex
+	smallDiskMutex sync.Mutex
 	smallDiskImage []byte
 )
 
