@@ -48,7 +48,8 @@ func (l *Layout) refuse(err error, remedy, reason string, args ...any) {
 const (
 	remedyRewriteGPT  = `check the disk with "gdisk DEVICE", which loads the good copy, and write both copies with its command w`
 	remedyRepartition = `repair the partition table with gdisk, or partition the disk anew and install the operating system again`
-	remedyConvertMBR  = `attach the disk (Mount-VHD) and convert it with "mbr2gpt /convert /disk:N /allowFullOS"`
+	remedyConvertMBR  = `attach the disk (Mount-VHD) and convert it with "mbr2gpt /convert /disk:N /allowFullOS", or install a Linux system again for UEFI`
+	remedyDynamic     = `save the volumes, make the disk basic (diskpart: clean, convert basic, convert gpt) and restore them`
 )
 
 func (l *Layout) refuseDifferencing() {
@@ -61,8 +62,12 @@ func (l *Layout) refuseDifferencing() {
 func (l *Layout) refuseTable(types []byte, whole FileSystem) {
 	switch {
 	case len(types) > 0:
-		l.refuse(ErrMBR, remedyConvertMBR, "the disk has an MBR partition table (partition types %s), not a GPT", describeMBRTypes(types))
-		if slices.Contains(types, mbrLDM) {
+		dynamic, remedy := slices.Contains(types, mbrLDM), remedyConvertMBR
+		if dynamic {
+			remedy = remedyDynamic // mbr2gpt takes basic disks only
+		}
+		l.refuse(ErrMBR, remedy, "the disk has an MBR partition table (partition types %s), not a GPT", describeMBRTypes(types))
+		if dynamic {
 			l.refuseDynamic()
 		}
 	case whole != Unknown:
@@ -75,8 +80,7 @@ func (l *Layout) refuseTable(types []byte, whole FileSystem) {
 }
 
 func (l *Layout) refuseDynamic() {
-	l.refuse(ErrDynamicDisk, "save the volumes, make the disk basic (diskpart: clean, convert basic, convert gpt) and restore them",
-		"the disk is a dynamic disk (LDM), whose volumes need not lie within partitions")
+	l.refuse(ErrDynamicDisk, remedyDynamic, "the disk is a dynamic disk (LDM), whose volumes need not lie within partitions")
 }
 
 // checkProtectiveMBR judges the MBR of a disk that has a GPT.
