@@ -62,11 +62,11 @@ func (r *VolumeReader) ReadAt(p []byte, off int64) (done int, err error) {
 	for done < len(p) && off < r.place.Length {
 		n := int(off / r.catalog.Hash.Segment)
 		if r.recent == nil || r.recent.n != n {
-			buffer := r.keep()
-			if r.recent != nil {
-				buffer = r.recent.kept
+			if r.recent == nil {
+				r.recent = r.newVerified()
 			}
-			if r.recent, err = r.verify(context.Background(), n, buffer); err != nil {
+			if err := r.recent.verify(context.Background(), n); err != nil {
+				r.recent = nil
 				return done, err
 			}
 		}
@@ -105,31 +105,24 @@ func (r *VolumeReader) Chunks(ctx context.Context) iter.Seq2[Chunk, error] {
 		defer running.Wait()
 		defer cancel()
 
-		type result struct {
-			segment *verified
-			err     error
-		}
 		count := r.catalog.Volumes[r.volume].segmentCount()
 		ahead := min(runtime.GOMAXPROCS(0)+1, maxAhead, count)
-		results := make([]chan result, ahead) // of segment n at n%ahead
-		start := func(n int, buffer []byte) {
-			running.Go(func() {
-				segment, err := r.verify(ctx, n, buffer)
-				results[n%ahead] <- result{segment, err}
-			})
+		segments := make([]*verified, ahead) // segment n is at n%ahead
+		done := make([]chan error, ahead)
+		start := func(n int) {
+			running.Go(func() { done[n%ahead] <- segments[n%ahead].verify(ctx, n) })
 		}
 		for n := range ahead {
-			results[n] = make(chan result, 1)
-			start(n, r.keep())
+			segments[n], done[n] = r.newVerified(), make(chan error, 1)
+			start(n)
 		}
 		for n := range count {
-			next := <-results[n%ahead]
-			if next.err != nil {
-				yield(Chunk{}, next.err)
+			if err := <-done[n%ahead]; err != nil {
+				yield(Chunk{}, err)
 				return
 			}
-			for i := range next.segment.chunks {
-				c, err := next.segment.chunk(i)
+			for i := range segments[n%ahead].chunks {
+				c, err := segments[n%ahead].chunk(i)
 				if err == nil {
 					err = ctx.Err()
 				}
@@ -142,7 +135,7 @@ func (r *VolumeReader) Chunks(ctx context.Context) iter.Seq2[Chunk, error] {
 				}
 			}
 			if n+ahead < count {
-				start(n+ahead, next.segment.kept)
+				start(n + ahead)
 			}
 		}
 	}

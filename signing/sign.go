@@ -188,25 +188,33 @@ func readState(f *os.File, path string) (s fileState, err error) {
 }
 
 // store puts the signed catalog into the file, or leaves the file as it is.
-func store(f *os.File, path string, der []byte) error {
+func store(f vhdx.File, path string, der []byte) error {
 	undo, err := newUndoFile(f)
 	if err != nil {
 		return err
 	}
-	err = func() error {
-		d, err := vhdx.OpenFile(undo, vhdx.Options{Path: path, Writable: true})
-		if err != nil {
-			return err
-		}
-		return errors.Join(d.SetItem(itemID, der), d.Close(), f.Sync())
-	}()
-	if err == nil {
+	if err = setItem(undo, path, der); err == nil {
 		return nil
 	}
 	if undoErr := undo.undo(); undoErr != nil {
 		return fmt.Errorf("store the catalog: %w; and the file could not be put back as it was: %w", err, undoErr)
 	}
 	return fmt.Errorf("store the catalog: %w; the file is as it was", err)
+}
+
+func setItem(f vhdx.File, path string, der []byte) error {
+	d, err := vhdx.OpenFile(f, vhdx.Options{Path: path, Writable: true})
+	if err != nil {
+		return err
+	}
+	if err := d.SetItem(itemID, der); err != nil {
+		_ = d.Close()
+		return err
+	}
+	if err := d.Close(); err != nil {
+		return err
+	}
+	return f.Sync()
 }
 
 // withoutPath drops the path from an error that will be given it again.

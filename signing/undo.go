@@ -3,13 +3,14 @@ package signing
 import (
 	"errors"
 	"io"
-	"os"
 	"slices"
+
+	"github.com/scutum-project/scutum/vhdx"
 )
 
 // An undoFile remembers what it overwrites, so that all of it can be taken back. It is for a few MiB of writes.
 type undoFile struct {
-	*os.File
+	vhdx.File
 	size    int64 // at first
 	changes []change
 }
@@ -20,7 +21,7 @@ type change struct {
 	old    []byte
 }
 
-func newUndoFile(f *os.File) (*undoFile, error) {
+func newUndoFile(f vhdx.File) (*undoFile, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err

@@ -13,10 +13,7 @@ const (
 	maxAhead = 4       // segments
 )
 
-// keep makes the buffer for the data of a segment.
-func (r *VolumeReader) keep() []byte { return make([]byte, min(r.catalog.Hash.Segment, maxKept)) }
-
-// verified is a segment that matched.
+// verified is a segment that matched. It is used for one segment after another.
 type verified struct {
 	reader *VolumeReader
 	n      int
@@ -34,51 +31,51 @@ type verifiedChunk struct {
 	sum    [sha256.Size]byte
 }
 
-// verify hashes segment n and keeps its data in the buffer, as far as they fit.
-func (r *VolumeReader) verify(ctx context.Context, n int, buffer []byte) (*verified, error) {
-	alteration := r.catalog.alteration(r.volume, n, 1)
-	v := &verified{reader: r, n: n, place: alteration.InVolume, kept: buffer}
-	if alteration.OnDisk.End() > r.disk.Size() {
-		return nil, &AlteredError{alteration}
-	}
-	segment := segmentHash{zeros: &r.zeros}
-	free := buffer
-	for c := range alteration.OnDisk.chunks() {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		var chunk verifiedChunk
-		into := free
-		if int64(len(free)) < c.Length {
-			into = v.spare()
-			chunk.before = segment.state()
-		}
-		data, err := readChunk(r.disk, c, into)
-		if err != nil {
-			return nil, err
-		}
-		segment.write(data)
-		switch {
-		case isZero(data):
-			chunk.before = nil
-		case chunk.before != nil:
-			chunk.sum = segment.sum()
-		default:
-			chunk.data, free = data, free[c.Length:]
-		}
-		v.chunks = append(v.chunks, chunk)
-	}
-	if segment.sum() != r.catalog.Volumes[r.volume].segmentDigest(n) {
-		return nil, &AlteredError{alteration}
-	}
-	return v, nil
+func (r *VolumeReader) newVerified() *verified {
+	return &verified{reader: r, kept: make([]byte, min(r.catalog.Hash.Segment, maxKept)), again: make([]byte, chunkSize)}
 }
 
-func (v *verified) spare() []byte {
-	if v.again == nil {
-		v.again = make([]byte, chunkSize)
+// verify hashes segment n and keeps its data, as far as there is room.
+func (v *verified) verify(ctx context.Context, n int) error {
+	r := v.reader
+	alteration := r.catalog.alteration(r.volume, n, 1)
+	v.n, v.place, v.chunks = n, alteration.InVolume, v.chunks[:0]
+	if alteration.OnDisk.End() > r.disk.Size() {
+		return &AlteredError{alteration}
 	}
-	return v.again
+	segment := segmentHash{zeros: &r.zeros}
+	free := v.kept
+	for place := range alteration.OnDisk.chunks() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		into := free
+		full := int64(len(free)) < place.Length
+		if full {
+			into = v.again
+		}
+		data, err := readChunk(r.disk, place, into)
+		if err != nil {
+			return err
+		}
+		var c verifiedChunk
+		switch {
+		case isZero(data):
+			segment.write(data)
+		case full:
+			c.before = segment.state()
+			segment.write(data)
+			c.sum = segment.sum()
+		default:
+			segment.write(data)
+			c.data, free = data, free[place.Length:]
+		}
+		v.chunks = append(v.chunks, c)
+	}
+	if segment.sum() != r.catalog.Volumes[r.volume].segmentDigest(n) {
+		return &AlteredError{alteration}
+	}
+	return nil
 }
 
 // chunk gives the bytes of chunk i that were hashed. They may be used until the next call.
@@ -90,7 +87,7 @@ func (v *verified) chunk(i int) (Chunk, error) {
 		out.Data = c.data
 		return out, nil
 	}
-	data := v.spare()[:out.Length]
+	data := v.again[:out.Length]
 	if err := readAt(v.reader.disk, data, v.reader.place.Offset+offset); err != nil {
 		return Chunk{}, err
 	}
