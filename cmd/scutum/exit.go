@@ -31,7 +31,7 @@ func exitStatus(ctx context.Context, errOut io.Writer, err error) int {
 	case errors.Is(err, errNo):
 		return exitNo
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		fmt.Fprintln(errOut, "scutum: interrupted: nothing was changed")
+		fmt.Fprintln(errOut, "scutum: interrupted")
 		return exitInterrupted
 	}
 	if errors.Is(err, fs.ErrExist) {

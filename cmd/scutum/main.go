@@ -4,11 +4,14 @@
 // signatures itself.
 package main
 
-import "os"
+import (
+	"context"
+	"os"
+)
 
 // version is set by the linker; see the Makefile.
 var version = ""
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// run executes one command line and returns the exit status. The first Ctrl-C
+// run executes one command line, until ctx ends, and returns the exit status. The first Ctrl-C
 // cancels the work, which then cleans up; a second one ends the process.
-func run(args []string, in io.Reader, out, errOut io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 

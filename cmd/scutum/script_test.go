@@ -9,6 +9,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+
+	"github.com/scutum-project/scutum/vhdx/volume/volumetest"
 )
 
 func TestMain(m *testing.M) {
@@ -16,8 +18,14 @@ func TestMain(m *testing.M) {
 }
 
 // TestSessions runs the command-line sessions in testdata, each in a folder of
-// its own. The tools they name are real.
+// its own. The tools they name are real, and so are the disks in $WINDOWS,
+// $WINDOWS4K and $LINUX.
 func TestSessions(t *testing.T) {
+	disks := map[string]string{
+		"WINDOWS":   volumetest.Windows(t, volumetest.Options{}),
+		"WINDOWS4K": volumetest.Windows(t, volumetest.Options{SectorSize: 4096}),
+		"LINUX":     volumetest.Linux(t, volumetest.Options{}),
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -25,6 +33,9 @@ func TestSessions(t *testing.T) {
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", env.Getenv("PATH")+":/usr/sbin:/sbin")
+			for name, path := range disks {
+				env.Setenv(name, path)
+			}
 			return nil
 		},
 	})

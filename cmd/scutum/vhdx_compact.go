@@ -40,7 +40,18 @@ change; an interruption at any moment leaves the same disk.`,
 	return cmd
 }
 
+// compact checks the disk first: moving the blocks of a broken one together
+// would lose what can still be rescued.
 func compact(ctx context.Context, path string, update func(done, total int64)) (saved, size int64, err error) {
+	found, err := vhdx.Check(path)
+	if err != nil {
+		return 0, 0, err
+	}
+	for i := range found.Violations {
+		if v := &found.Violations[i]; v.Fatal {
+			return 0, 0, fmt.Errorf("compact %s: %w", path, v)
+		}
+	}
 	d, err := vhdx.OpenReadWrite(path)
 	if err != nil {
 		return 0, 0, err
