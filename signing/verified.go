@@ -43,20 +43,25 @@ func (v *verified) verify(ctx context.Context, n int) error {
 	if alteration.OnDisk.End() > r.disk.Size() {
 		return &AlteredError{alteration}
 	}
+	stored, err := isStored(r.disk, alteration.OnDisk)
+	if err != nil {
+		return err
+	}
 	segment := segmentHash{zeros: &r.zeros}
 	free := v.kept
 	for place := range alteration.OnDisk.chunks() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		into := free
-		full := int64(len(free)) < place.Length
-		if full {
-			into = v.again
-		}
-		data, err := readChunk(r.disk, place, into)
-		if err != nil {
-			return err
+		data, full := zeroChunk[:place.Length], int64(len(free)) < place.Length
+		if stored {
+			into := free
+			if full {
+				into = v.again
+			}
+			if data, err = readChunk(r.disk, place, into); err != nil {
+				return err
+			}
 		}
 		var c verifiedChunk
 		switch {
