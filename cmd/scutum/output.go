@@ -115,3 +115,11 @@ func yesNo(b bool) string {
 	}
 	return "no"
 }
+
+// orEmpty makes an empty list of none: in JSON [] and not null.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

@@ -21,36 +21,13 @@ func templateCommand() *cobra.Command {
 	)
 }
 
-// partitionFacts is a partition of a disk. Offset and length are bytes of it.
-type partitionFacts struct {
-	Index      int    `json:"index"`
-	Role       string `json:"role"`
-	FileSystem string `json:"fileSystem"`
-	Name       string `json:"name"`
-	GUID       string `json:"guid"`
-	Type       string `json:"type"`
-	Attributes uint64 `json:"attributes"`
-	Offset     int64  `json:"offset"`
-	Length     int64  `json:"length"`
-}
-
-type unfitFacts struct {
-	Reason string `json:"reason"`
-	Remedy string `json:"remedy"`
-}
-
 type inspectFacts struct {
-	Disk         string           `json:"disk"`
-	Size         int64            `json:"size"`
-	SectorSize   int              `json:"sectorSize"`
-	Table        string           `json:"table"`
-	GUID         string           `json:"guid"`
-	OS           string           `json:"os"`
-	Partitions   []partitionFacts `json:"partitions"`
-	Fit          bool             `json:"fit"`
-	Unfit        []unfitFacts     `json:"unfit"`
-	Catalog      *catalogFacts    `json:"catalog"`
-	CatalogError string           `json:"catalogError,omitempty"`
+	Disk string `json:"disk"`
+	*volume.Layout
+	Fit          bool           `json:"fit"`
+	Unfit        []volume.Unfit `json:"unfit"`
+	Catalog      *catalogFacts  `json:"catalog"`
+	CatalogError string         `json:"catalogError,omitempty"`
 }
 
 func templateInspectCommand() *cobra.Command {
@@ -90,19 +67,8 @@ func inspect(path string) (*inspectFacts, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &inspectFacts{
-		Disk: path, Size: layout.Size, SectorSize: layout.SectorSize, Table: layout.Table, GUID: layout.GUID, OS: layout.OS,
-		Partitions: []partitionFacts{}, Unfit: []unfitFacts{},
-	}
-	for _, p := range layout.Partitions {
-		f.Partitions = append(f.Partitions, partitionFacts{
-			Index: p.Index, Role: string(p.Role), FileSystem: string(p.FileSystem), Name: p.Name, GUID: p.GUID, Type: p.Type,
-			Attributes: p.Attributes, Offset: p.Offset(), Length: p.Length(),
-		})
-	}
-	for _, u := range layout.Unfit() {
-		f.Unfit = append(f.Unfit, unfitFacts{u.Reason, u.Remedy})
-	}
+	layout.Partitions = orEmpty(layout.Partitions)
+	f := &inspectFacts{Disk: path, Layout: layout, Unfit: orEmpty(layout.Unfit())}
 	f.Fit = len(f.Unfit) == 0
 	switch signed, err := signing.Embedded(d); {
 	case err == nil:
@@ -126,7 +92,8 @@ func (f *inspectFacts) text(s *sheet) {
 		rows := [][]string{{"PARTITION", "ROLE", "FILE SYSTEM", "NAME", "OFFSET", "SIZE"}}
 		for _, p := range f.Partitions {
 			rows = append(rows, []string{
-				strconv.Itoa(p.Index), p.Role, p.FileSystem, p.Name, strconv.FormatInt(p.Offset, 10), formatSize(p.Length),
+				strconv.Itoa(p.Index), string(p.Role), string(p.FileSystem), p.Name,
+				strconv.FormatInt(p.Offset(), 10), formatSize(p.Length()),
 			})
 		}
 		s.line("")

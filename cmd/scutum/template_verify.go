@@ -56,18 +56,6 @@ system. With --trust it must be one of those in the files, or issued under one.`
 	return cmd
 }
 
-// alteredFacts is a range of bytes that are not what was signed.
-type alteredFacts struct {
-	Partition       string `json:"partition"` // GUID
-	Role            string `json:"role"`
-	Name            string `json:"name"`
-	Offset          int64  `json:"offset"` // on the disk, in bytes
-	PartitionOffset int64  `json:"partitionOffset"`
-	Length          int64  `json:"length"`
-	FirstSegment    int    `json:"firstSegment"`
-	Segments        int    `json:"segments"`
-}
-
 type verifyFacts struct {
 	Disk        string               `json:"disk"`
 	OK          bool                 `json:"ok"`
@@ -77,7 +65,7 @@ type verifyFacts struct {
 	Catalog     *catalogFacts        `json:"catalog"`
 	Intact      bool                 `json:"intact"`
 	Differences []signing.Difference `json:"differences"`
-	Altered     []alteredFacts       `json:"altered"`
+	Altered     []signing.Alteration `json:"altered"`
 
 	catalog *signing.Catalog
 	report  *signing.Report
@@ -99,7 +87,7 @@ func (o *templateVerify) run(ctx context.Context, path string, update signing.Pr
 	}
 	defer d.Close()
 
-	f := &verifyFacts{Disk: path, Differences: []signing.Difference{}, Altered: []alteredFacts{}}
+	f := &verifyFacts{Disk: path, Differences: []signing.Difference{}, Altered: []signing.Alteration{}}
 	signed, err := o.catalog(d, path)
 	switch {
 	case errors.Is(err, signing.ErrNotSigned):
@@ -121,13 +109,7 @@ func (o *templateVerify) run(ctx context.Context, path string, update signing.Pr
 	if f.report, err = signing.Verify(ctx, d, signed, signing.VerifyOptions{Progress: update}); err != nil {
 		return nil, fmt.Errorf("verify %s: %w", path, err)
 	}
-	f.Differences = append(f.Differences, f.report.Differences...)
-	for _, a := range f.report.Ranges() {
-		f.Altered = append(f.Altered, alteredFacts{
-			Partition: a.GUID, Role: string(a.Role), Name: a.Name, Offset: a.OnDisk.Offset,
-			PartitionOffset: a.InVolume.Offset, Length: a.OnDisk.Length, FirstSegment: a.First, Segments: a.Segments,
-		})
-	}
+	f.Differences, f.Altered = orEmpty(f.report.Differences), orEmpty(f.report.Ranges())
 	f.Intact = f.report.Intact()
 	f.OK = f.Trusted && f.Intact
 	return f, nil
@@ -169,7 +151,7 @@ func (f *verifyFacts) text(s *sheet) {
 	}
 	for _, a := range f.Altered {
 		s.line(fmt.Sprintf("altered: bytes %d to %d of the %s partition %q, bytes %d to %d of the disk",
-			a.PartitionOffset, a.PartitionOffset+a.Length-1, a.Role, a.Name, a.Offset, a.Offset+a.Length-1))
+			a.InVolume.Offset, a.InVolume.End()-1, a.Role, a.Name, a.OnDisk.Offset, a.OnDisk.End()-1))
 	}
 	if f.Intact {
 		s.line("Every byte of every partition is what was signed.")

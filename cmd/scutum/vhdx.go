@@ -44,7 +44,7 @@ func showInfo(cmd *cobra.Command, path string, d *vhdx.Disk) error {
 		File string `json:"file"`
 		vhdx.Info
 		Items []vhdx.Item `json:"items"`
-	}{path, d.Info(), append([]vhdx.Item{}, d.Items()...)}
+	}{path, d.Info(), orEmpty(d.Items())}
 	return report(cmd, facts, func(s *sheet) {
 		unwritten := ""
 		if facts.LogReplayed {

@@ -65,6 +65,7 @@ func check(path string, repair bool) (*checkFacts, error) {
 	case repairErr != nil:
 		f.RepairError = repairErr.Error()
 	}
+	report.Violations = orEmpty(report.Violations)
 	f.Report, f.Healthy = report, report.Healthy()
 	return f, nil
 }

@@ -12,17 +12,11 @@ func vscCommand() *cobra.Command {
 	return group("vsc", "Look at volume signature catalogs", vscShowCommand())
 }
 
-// volumeFacts is a volume of a catalog. Offset and length are bytes of the disk.
+// volumeFacts is a volume of a catalog, with the number of its hashes in place
+// of the hashes.
 type volumeFacts struct {
-	Role       string `json:"role"`
-	FileSystem string `json:"fileSystem"`
-	Name       string `json:"name"`
-	GUID       string `json:"guid"`
-	Type       string `json:"type"`
-	Attributes uint64 `json:"attributes"`
-	Offset     int64  `json:"offset"`
-	Length     int64  `json:"length"`
-	Segments   int    `json:"segments"`
+	signing.Volume
+	Segments int `json:"segments"`
 }
 
 func vscShowCommand() *cobra.Command {
@@ -48,29 +42,21 @@ catalog says, is for "scutum template verify".`,
 
 func showCatalog(cmd *cobra.Command, path string, signed *signing.Signed) error {
 	facts := struct {
-		File       string        `json:"file"`
-		Catalog    catalogFacts  `json:"catalog"`
-		DiskSize   int64         `json:"diskSize"`
-		SectorSize int           `json:"sectorSize"`
-		DiskGUID   string        `json:"diskGuid"`
-		Volumes    []volumeFacts `json:"volumes"`
-	}{
-		File: path, Catalog: factsOfCatalog(signed),
-		DiskSize: signed.Catalog.Disk.Size, SectorSize: signed.Catalog.Disk.SectorSize, DiskGUID: signed.Catalog.Disk.GUID,
-	}
+		File    string        `json:"file"`
+		Catalog catalogFacts  `json:"catalog"`
+		Disk    signing.Disk  `json:"disk"`
+		Volumes []volumeFacts `json:"volumes"`
+	}{File: path, Catalog: factsOfCatalog(signed), Disk: signed.Catalog.Disk}
 	rows := [][]string{{"VOLUME", "FILE SYSTEM", "NAME", "OFFSET", "SIZE", "SEGMENTS"}}
-	for i := range signed.Catalog.Volumes {
-		v := &signed.Catalog.Volumes[i]
-		r := v.Range(signed.Catalog.Disk)
-		f := volumeFacts{
-			Role: string(v.Role), FileSystem: string(v.FileSystem), Name: v.Name, GUID: v.GUID, Type: v.Type,
-			Attributes: v.Attributes, Offset: r.Offset, Length: r.Length, Segments: len(v.Segments) / hashSize,
-		}
-		facts.Volumes = append(facts.Volumes, f)
-		rows = append(rows, []string{f.Role, f.FileSystem, f.Name, strconv.FormatInt(f.Offset, 10), formatSize(f.Length), strconv.Itoa(f.Segments)})
+	for _, v := range signed.Catalog.Volumes {
+		place, segments := v.Range(facts.Disk), len(v.Segments)/hashSize
+		facts.Volumes = append(facts.Volumes, volumeFacts{v, segments})
+		rows = append(rows, []string{
+			string(v.Role), string(v.FileSystem), v.Name, strconv.FormatInt(place.Offset, 10), formatSize(place.Length), strconv.Itoa(segments),
+		})
 	}
 	return report(cmd, facts, func(s *sheet) {
-		s.facts(append(facts.Catalog.pairs(), "disk", formatBytes(facts.DiskSize)+", sectors of "+strconv.Itoa(facts.SectorSize)+" bytes")...)
+		s.facts(append(facts.Catalog.pairs(), "disk", formatBytes(facts.Disk.Size)+", sectors of "+strconv.Itoa(facts.Disk.SectorSize)+" bytes")...)
 		s.line("")
 		s.table(rows...)
 	})
