@@ -10,7 +10,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 10m
 
-DEMO_PACKAGES  := dosfstools gdisk mtools ntfs-3g openssl qemu-utils wimtools
+DEMO_PACKAGES  := ca-certificates dosfstools gdisk mtools ntfs-3g openssl qemu-utils wimtools
 TEST_PACKAGES  := $(DEMO_PACKAGES) cryptsetup-bin e2fsprogs fdisk gcc libc6-dev libvhdi-utils util-linux xxd xz-utils
 BENCH_PACKAGES := cryptsetup-bin fio openssl qemu-utils
 
@@ -43,8 +43,9 @@ bench: ## run the benchmarks
 	.ci/setup $(BENCH_PACKAGES)
 	go test -run '^$$' -bench . -benchmem ./...
 
-demo: build ## build, sign, verify and tamper with a template, in demo-out/
+demo: ## build, sign, verify and tamper with a template, in demo-out/
 	.ci/setup $(DEMO_PACKAGES)
+	$(MAKE) --no-print-directory build
 	docs/demo/sign-template.sh
 
 clean: ## remove what the other targets made
