@@ -14,6 +14,7 @@ const (
 	headerSize       = 4 * kib
 	identifierOffset = 0
 	headerSpace      = 64 * kib
+	headersEnd       = 192 * kib
 	headerSection    = mib
 )
 
@@ -108,7 +109,8 @@ type headerPair struct {
 	spare   bool
 }
 
-// chooseHeader finds the current header in the header section, section 2.2.2.
+// chooseHeader finds the current header, section 2.2.2, in the first headersEnd
+// bytes of the file.
 func chooseHeader(section []byte, f *findings) (headerPair, error) {
 	var pair headerPair
 	var found [2]header

@@ -70,7 +70,7 @@ func readStructure(file File, f *findings) (*structure, error) {
 	if size > maxFileSize {
 		return s, f.fatal(0, "2.1", "the file is longer than 128 TiB, more than any disk needs")
 	}
-	section := make([]byte, headerSection)
+	section := make([]byte, headersEnd)
 	if _, err := readFull(file, section, 0); err != nil {
 		return s, err
 	}
