@@ -37,7 +37,7 @@ func TestSegmentSize(t *testing.T) {
 func TestSegmentHash(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	zeros := &zeroHashes{}
-	for range 200 {
+	for range 40 {
 		s := segmentHash{zeros: zeros}
 		var all []byte
 		for range random.IntN(20) {

@@ -32,14 +32,21 @@ type verifiedChunk struct {
 }
 
 func (r *VolumeReader) newVerified() *verified {
-	return &verified{reader: r, kept: make([]byte, min(r.catalog.Hash.Segment, maxKept)), again: make([]byte, chunkSize)}
+	segment := r.catalog.Hash.Segment
+	return &verified{
+		reader: r,
+		kept:   make([]byte, min(segment, maxKept)),
+		chunks: make([]verifiedChunk, segmentCount(segment, chunkSize)),
+		again:  make([]byte, chunkSize),
+	}
 }
 
 // verify hashes segment n and keeps its data, as far as there is room.
 func (v *verified) verify(ctx context.Context, n int) error {
 	r := v.reader
 	alteration := r.catalog.alteration(r.volume, n, 1)
-	v.n, v.place, v.chunks = n, alteration.InVolume, v.chunks[:0]
+	v.n, v.place = n, alteration.InVolume
+	v.chunks = v.chunks[:segmentCount(v.place.Length, chunkSize)]
 	if alteration.OnDisk.End() > r.disk.Size() {
 		return &AlteredError{alteration}
 	}
@@ -48,20 +55,34 @@ func (v *verified) verify(ctx context.Context, n int) error {
 		return err
 	}
 	segment := segmentHash{zeros: &r.zeros}
+	if stored {
+		err = v.hash(ctx, alteration.OnDisk, &segment)
+	} else {
+		segment.leading = v.place.Length
+		clear(v.chunks)
+	}
+	if err == nil && segment.sum() != r.catalog.Volumes[r.volume].segmentDigest(n) {
+		err = &AlteredError{alteration}
+	}
+	return err
+}
+
+// hash reads the segment, which is at that place on the disk.
+func (v *verified) hash(ctx context.Context, onDisk Range, segment *segmentHash) error {
 	free := v.kept
-	for place := range alteration.OnDisk.chunks() {
+	i := 0
+	for place := range onDisk.chunks() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		data, full := zeroChunk[:place.Length], int64(len(free)) < place.Length
-		if stored {
-			into := free
-			if full {
-				into = v.again
-			}
-			if data, err = readChunk(r.disk, place, into); err != nil {
-				return err
-			}
+		into := free
+		full := int64(len(free)) < place.Length
+		if full {
+			into = v.again
+		}
+		data, err := readChunk(v.reader.disk, place, into)
+		if err != nil {
+			return err
 		}
 		var c verifiedChunk
 		switch {
@@ -75,10 +96,8 @@ func (v *verified) verify(ctx context.Context, n int) error {
 			segment.write(data)
 			c.data, free = data, free[place.Length:]
 		}
-		v.chunks = append(v.chunks, c)
-	}
-	if segment.sum() != r.catalog.Volumes[r.volume].segmentDigest(n) {
-		return &AlteredError{alteration}
+		v.chunks[i] = c
+		i++
 	}
 	return nil
 }

@@ -35,18 +35,30 @@ func (z *zeroHashes) after(n int64) hash.Cloner {
 // sum is the SHA-256 of n zeros.
 func (z *zeroHashes) sum(n int64) [sha256.Size]byte { return sumOf(z.after(n)) }
 
+// state gives states[n], which nobody writes to.
 func (z *zeroHashes) state(n int) hash.Cloner {
+	for {
+		if s := z.step(n); s != nil {
+			return s
+		}
+	}
+}
+
+// step gives states[n], or makes one more state on the way there. It holds the lock no longer than that takes, because
+// others want states that are there already.
+func (z *zeroHashes) step(n int) hash.Cloner {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	if len(z.states) == 0 {
-		z.states = append(z.states, sha256.New().(hash.Cloner))
+	if n < len(z.states) {
+		return z.states[n]
 	}
-	for len(z.states) <= n {
-		next := clone(z.states[len(z.states)-1])
+	next := sha256.New().(hash.Cloner)
+	if len(z.states) > 0 {
+		next = clone(z.states[len(z.states)-1])
 		writeZeros(next, zeroStep)
-		z.states = append(z.states, next)
 	}
-	return z.states[n]
+	z.states = append(z.states, next)
+	return nil
 }
 
 func clone(h hash.Cloner) hash.Cloner {

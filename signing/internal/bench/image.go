@@ -13,23 +13,24 @@ import (
 
 const (
 	mib    = 1 << 20
-	stripe = 32 * mib // data and holes take turns
+	stripe = 32 * mib // of data
 )
 
-// An image is one disk as two files, and how much of it is data.
+// An image is one disk as two files, a raw image and a dynamic VHDX.
 type image struct {
 	dir, raw, vhdx string
-	size, stored   int64
+	size, stored   int64 // bytes of the disk, and of data in it
 }
 
-// makeImage makes a disk with one large partition, every other 32 MiB of it random data and the rest never written.
-func makeImage(ctx context.Context, size int64) (*image, error) {
+// makeImage makes a disk with one large partition. Up to the byte at the offset end, stripes of random data come with gaps
+// of this length between them; the rest was never written.
+func makeImage(ctx context.Context, size, gap, end int64) (*image, error) {
 	dir, err := os.MkdirTemp("", "scutum-bench-")
 	if err != nil {
 		return nil, err
 	}
 	img := &image{dir: dir, raw: filepath.Join(dir, "disk.raw"), vhdx: filepath.Join(dir, "disk.vhdx"), size: size}
-	if err := img.fill(ctx); err != nil {
+	if err := img.fill(ctx, gap, end); err != nil {
 		img.remove()
 		return nil, err
 	}
@@ -38,7 +39,7 @@ func makeImage(ctx context.Context, size int64) (*image, error) {
 
 func (img *image) remove() { _ = os.RemoveAll(img.dir) }
 
-func (img *image) fill(ctx context.Context) error {
+func (img *image) fill(ctx context.Context, gap, end int64) error {
 	f, err := os.Create(img.raw)
 	if err != nil {
 		return err
@@ -47,8 +48,8 @@ func (img *image) fill(ctx context.Context) error {
 	if err := f.Truncate(img.size); err != nil {
 		return err
 	}
-	for at := int64(0); at < img.size; at += 2 * stripe {
-		n := min(stripe, img.size-at)
+	for at := int64(0); at < end; at += stripe + gap {
+		n := min(stripe, end-at)
 		if _, err := io.CopyN(io.NewOffsetWriter(f, at), rand.Reader, n); err != nil {
 			return err
 		}
@@ -69,7 +70,7 @@ func (img *image) fill(ctx context.Context) error {
 	if _, err := tool(ctx, "sgdisk", "--new=1:1M:+16M", "--typecode=1:0c01", "--new=2:17M:0", "--typecode=2:0700", img.raw); err != nil {
 		return err
 	}
-	if _, err := tool(ctx, "qemu-img", "convert", "-O", "vhdx", "-o", "subformat=dynamic,block_size=1M", img.raw, img.vhdx); err != nil {
+	if _, err := tool(ctx, "qemu-img", "convert", "-O", "vhdx", "-o", "subformat=dynamic,block_size=32M", img.raw, img.vhdx); err != nil {
 		return err
 	}
 	return syncAll(img.raw, img.vhdx)

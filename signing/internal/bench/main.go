@@ -28,7 +28,7 @@ func main() {
 }
 
 func run(ctx context.Context, size int64, rounds int) error {
-	img, err := makeImage(ctx, size)
+	img, err := makeImage(ctx, size, stripe, size)
 	if err != nil {
 		return err
 	}
@@ -38,5 +38,15 @@ func run(ctx context.Context, size int64, rounds int) error {
 		return err
 	}
 	r.print(os.Stdout)
+
+	sparse := make([]*contender, 0, 2)
+	for _, size := range []int64{20 << 30, 2 << 40} {
+		c, err := measureSparse(ctx, size, rounds)
+		if err != nil {
+			return err
+		}
+		sparse = append(sparse, c)
+	}
+	printSparse(os.Stdout, sparse)
 	return nil
 }

@@ -32,6 +32,13 @@ func (r *results) print(w io.Writer) {
 	row("cold", r.fio, fmt.Sprintf("scutum reaches %.0f %%", 100*r.cold.rate()/r.fio.rate()))
 }
 
+func printSparse(w io.Writer, disks []*contender) {
+	fmt.Fprintf(w, "\nThe same %d MiB of data on disks of other sizes, warm:\n\n| what | time |\n|---|---:|\n", disks[0].bytes/mib)
+	for _, c := range disks {
+		fmt.Fprintf(w, "| %s | %v |\n", c.name, c.median().Round(time.Millisecond))
+	}
+}
+
 // processor names the machine's.
 func processor() string {
 	f, err := os.Open("/proc/cpuinfo")
