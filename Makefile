@@ -12,7 +12,7 @@ FUZZTIME ?= 10m
 
 DEMO_PACKAGES  := ca-certificates dosfstools gdisk mtools ntfs-3g openssl qemu-utils wimtools
 TEST_PACKAGES  := $(DEMO_PACKAGES) cryptsetup-bin e2fsprogs fdisk gcc libc6-dev libvhdi-utils util-linux xxd xz-utils
-BENCH_PACKAGES := cryptsetup-bin fio openssl qemu-utils
+BENCH_PACKAGES := ca-certificates cryptsetup-bin fio openssl qemu-utils
 
 .PHONY: help build test lint cross fuzz bench demo clean
 
@@ -39,9 +39,9 @@ cross: ## build for linux, darwin and windows on amd64 and arm64
 fuzz: ## run every fuzz target for FUZZTIME (10m)
 	.ci/fuzz $(FUZZTIME)
 
-bench: ## run the benchmarks
+bench: ## measure signing beside the limits of the machine and other programs
 	.ci/setup $(BENCH_PACKAGES)
-	go test -run '^$$' -bench . -benchmem ./...
+	go run ./signing/internal/bench
 
 demo: ## build, sign, verify and tamper with a template, in demo-out/
 	.ci/setup $(DEMO_PACKAGES)

@@ -50,6 +50,7 @@ bad input, 130 interrupted.`
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(),
 		"{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpCommand(helpCommand())
 	return root
 }
 
@@ -76,6 +77,22 @@ func group(name, short string, commands ...*cobra.Command) *cobra.Command {
 	}
 	g.AddCommand(commands...)
 	return g
+}
+
+// helpCommand is cobra's, but for refusing a command that does not exist.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Show the help of a command",
+		Example: "  scutum help template sign",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return usageError(cmd, fmt.Errorf("there is no command %q", strings.Join(args, " ")))
+			}
+			return about.Help()
+		},
+	}
 }
 
 // exactArgs wants one argument for each name.

@@ -70,9 +70,7 @@ func TestHelp(t *testing.T) {
 			require.Contains(t, cmd.Example, cmd.CommandPath(), cmd.CommandPath())
 		}
 		for _, sub := range cmd.Commands() {
-			if sub.Name() != "help" {
-				check(sub)
-			}
+			check(sub)
 		}
 	}
 	check(rootCommand())

@@ -52,11 +52,11 @@ far as they are not given. A disk that is signed already needs --force.`,
 	}
 	cmd.Flags().StringVar(&o.name, "name", "", "`NAME` of the template")
 	cmd.Flags().StringVar(&o.version, "version", "", "its version, four numbers: `A.B.C.D`")
-	cmd.Flags().StringVar(&o.osType, "type", "", "windows or linux, when it is not to be what the disk holds; `TYPE`")
+	cmd.Flags().StringVar(&o.osType, "type", "", "`TYPE`: windows or linux, when it is not to be what the disk holds")
 	cmd.Flags().StringVar(&o.like, "like", "", "take what is not given from this signed `DISK` or .vsc file")
 	cmd.Flags().StringVar(&o.vsc, "vsc", "", "save the catalog also as `OUT.vsc`")
 	o.signer.flags(cmd)
-	forceFlag(cmd, &o.force)
+	cmd.Flags().BoolVar(&o.force, "force", false, "replace the catalog that the disk has, and the file of --vsc")
 	jsonFlag(cmd)
 	required(cmd, "cert")
 	return cmd
