@@ -25,7 +25,8 @@ func (e *AlteredError) Error() string {
 // catalog, and exactly those that matched, even when somebody changes the file meanwhile. Other bytes are an
 // *AlteredError.
 //
-// It needs at most 48 MiB, whatever the size of disk and segments. Its methods may be called concurrently.
+// It needs at most 64 MiB, whatever the size of disk and segments: for one segment of ReadAt and three of Chunks, 8 MiB of
+// data and 200 bytes for each 256 KiB. Its methods may be called concurrently.
 type VolumeReader struct {
 	disk    *vhdx.Disk
 	catalog *Catalog

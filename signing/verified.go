@@ -10,7 +10,7 @@ import (
 // What is beyond that it reads again when it is wanted, and compares with what it hashed.
 const (
 	maxKept  = 8 << 20 // bytes of each segment
-	maxAhead = 4       // segments
+	maxAhead = 3       // segments
 )
 
 // verified is a segment that matched. It is used for one segment after another.
