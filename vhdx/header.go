@@ -136,8 +136,11 @@ func chooseHeader(section []byte, f *findings) (headerPair, error) {
 	if h.version != 1 {
 		return pair, f.fatal(off+66, "2.2.2", "version is %d, not 1", h.version)
 	}
-	if h.logVersion != 0 && !h.log.IsZero() {
-		return pair, f.fatal(off+64, "2.2.2", "log version is %d, not 0", h.logVersion)
+	if h.logVersion != 0 {
+		if !h.log.IsZero() {
+			return pair, f.fatal(off+64, "2.2.2", "log version is %d, not 0", h.logVersion)
+		}
+		f.fault(off+64, "2.2.2", "log version is %d, not 0", h.logVersion) // of a log that is empty
 	}
 	if h.logLength%mib != 0 || h.logOffset%mib != 0 {
 		return pair, f.fatal(off+68, "2.2.2", "log at %#x of %#x bytes is not aligned to 1 MiB", h.logOffset, h.logLength)

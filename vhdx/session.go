@@ -84,6 +84,7 @@ func (d *Disk) writeZeros(offset, length int64) error {
 // by the procedure of section 2.2.2.1: at any moment one of them is valid.
 func (d *Disk) updateHeaders(change func(*header)) error {
 	h := d.headers.current
+	h.logVersion = 0 // that of the log we write
 	change(&h)
 	for range headerOffsets {
 		h.sequence++
