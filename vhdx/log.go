@@ -19,8 +19,9 @@ const (
 	logDescriptorSize  = 32
 
 	// maxLogDescriptors bounds the memory of a replay; as data sectors they
-	// would be 1 GiB, a thousand times the log that Windows makes.
-	maxLogDescriptors = 1 << 18
+	// would be 512 MiB, hundreds of times the log that Windows makes.
+	maxLogDescriptors = 1 << 17
+	maxLogEntries     = 1 << 17 // in a sequence
 )
 
 // A logRing reads the log region as the ring it is.
@@ -52,6 +53,7 @@ type logEntry struct {
 	flushedOffset int64 // the file was at least this long when it was written
 	lastOffset    int64 // all structures fit into a file of this length
 	count         int   // descriptors
+	reservedAt    int64 // where in the entry reserved bytes are not zero; 0: nowhere
 }
 
 // A logWrite is what one descriptor says: length bytes at offset of the file
@@ -71,25 +73,20 @@ func descriptorSectors(count int64) int64 {
 // A logReader finds the active sequence. budget bounds the bytes it checks: the
 // entries of an honest log do not overlap, so each is checked a few times at most.
 type logReader struct {
-	ring    logRing
-	guid    GUID
-	budget  int64
-	entries map[int64]*logEntry // by offset; nil: not valid
+	ring   logRing
+	guid   GUID
+	budget int64
+	failed []bool // by sector: an entry of a sequence that is not complete
 }
 
-var errLogTangled = errors.New("the log's entries overlap one another")
-
-// readEntry returns the entry at offset, or nil when there is no valid one.
-func (l *logReader) readEntry(offset int64) (*logEntry, error) {
-	if e, known := l.entries[offset]; known {
-		return e, nil
-	}
-	e, _, err := l.parseEntry(offset, false)
-	if err == nil {
-		l.entries[offset] = e
-	}
-	return e, err
+func newLogReader(ring logRing, guid GUID) *logReader {
+	return &logReader{ring, guid, 8*ring.length + 16*mib, make([]bool, ring.length/logSectorSize)}
 }
+
+var (
+	errLogTangled = errors.New("the log's entries overlap one another")
+	errLogTooLong = errors.New("a sequence in the log has more than 131072 entries")
+)
 
 // parseEntry validates the entry at offset: every field of its header and of
 // its descriptors, the sequence number in every data sector, and the checksum.
@@ -119,6 +116,12 @@ func (l *logReader) parseEntry(offset int64, wantWrites bool) (*logEntry, []logW
 		return nil, nil, nil
 	}
 	e.count = int(count)
+	if !allZero(head[28:32]) {
+		e.reservedAt = 28
+	}
+	if l.budget -= tables * logSectorSize; l.budget < 0 {
+		return nil, nil, errLogTangled
+	}
 	table := make([]byte, tables*logSectorSize)
 	if _, err := l.ring.ReadAt(table, offset); err != nil {
 		return nil, nil, err
@@ -171,6 +174,9 @@ func (e *logEntry) parseDescriptors(table []byte, wantWrites bool) (writes []log
 				return nil, 0, false
 			}
 			w.length = int64(length)
+			if e.reservedAt == 0 && !allZero(d[4:8]) {
+				e.reservedAt = logEntryHeaderSize + int64(i)*logDescriptorSize + 4
+			}
 		case logDescSignature:
 			w.trailing, w.leading = [4]byte(d[4:8]), [8]byte(d[8:16])
 			w.source = e.offset + tables + dataSectors*logSectorSize
@@ -191,34 +197,48 @@ func (e *logEntry) parseDescriptors(table []byte, wantWrites bool) (writes []log
 // sequence.
 func (l *logReader) activeSequence() ([]*logEntry, error) {
 	var active []*logEntry
-	for tail := int64(0); ; {
-		var current []*logEntry
-		end := tail
-		for {
-			if l.budget--; l.budget < 0 {
-				return nil, errLogTangled
-			}
-			e, err := l.readEntry(end % l.ring.length)
-			if err != nil {
-				return nil, err
-			}
-			if e == nil || len(current) > 0 && e.sequence != current[len(current)-1].sequence+1 || end+e.length-tail > l.ring.length {
-				break
-			}
-			current = append(current, e)
-			end += e.length
+	for tail := int64(0); tail < l.ring.length; {
+		if l.failed[tail/logSectorSize] {
+			// From here on the sequence has the same head, and is no more complete.
+			tail += logSectorSize
+			continue
 		}
-		next := tail + logSectorSize
-		if from := tailOf(current); from >= 0 {
-			if head := current[len(current)-1]; active == nil || head.sequence > active[len(active)-1].sequence {
-				active = current[from:]
+		current, end, err := l.sequenceAt(tail)
+		if err != nil {
+			return nil, err
+		}
+		from := tailOf(current)
+		if from < 0 {
+			for _, e := range current {
+				l.failed[e.offset/logSectorSize] = true
 			}
-			next = end
+			tail += logSectorSize
+			continue
 		}
-		if next >= l.ring.length {
-			return active, nil
+		if head := current[len(current)-1]; active == nil || head.sequence > active[len(active)-1].sequence {
+			active = current[from:]
 		}
-		tail = next
+		tail = end
+	}
+	return active, nil
+}
+
+// sequenceAt returns the longest sequence that begins at tail, and where it
+// ends, not wrapped.
+func (l *logReader) sequenceAt(tail int64) (sequence []*logEntry, end int64, err error) {
+	for end = tail; ; {
+		e, _, err := l.parseEntry(end%l.ring.length, false)
+		if err != nil {
+			return nil, 0, err
+		}
+		if e == nil || len(sequence) > 0 && e.sequence != sequence[len(sequence)-1].sequence+1 || end+e.length-tail > l.ring.length {
+			return sequence, end, nil
+		}
+		if len(sequence) == maxLogEntries {
+			return nil, 0, errLogTooLong
+		}
+		sequence = append(sequence, e)
+		end += e.length
 	}
 }
 

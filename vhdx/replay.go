@@ -29,7 +29,7 @@ func openLog(file io.ReaderAt, size int64, h header, headerOffset int64, f *find
 		return nil, f.fatal(headerOffset+72, "2.2.2", "the log at %#x of %#x bytes lies outside the file of %#x bytes", h.logOffset, h.logLength, size)
 	}
 	r.ring = logRing{file, int64(h.logOffset), int64(h.logLength)}
-	l := &logReader{ring: r.ring, guid: h.log, budget: 4*r.ring.length + 16*mib, entries: map[int64]*logEntry{}}
+	l := newLogReader(r.ring, h.log)
 	active, err := l.activeSequence()
 	if err != nil {
 		return nil, f.fatal(r.ring.offset, "2.3.3", "the log cannot be replayed: %v", err)
@@ -51,6 +51,7 @@ func openLog(file io.ReaderAt, size int64, h header, headerOffset int64, f *find
 		if err != nil {
 			return nil, f.fatal(r.ring.offset+e.offset, "2.3.3", "the log cannot be replayed: %v", err)
 		}
+		e.checkDetails(r.ring.offset+e.offset, f)
 		if writes = append(writes, w...); len(writes) > maxLogDescriptors {
 			return nil, f.fatal(r.ring.offset, "2.3.3", "the log holds more than %d updates", maxLogDescriptors)
 		}
@@ -65,6 +66,23 @@ func openLog(file io.ReaderAt, size int64, h header, headerOffset int64, f *find
 	}
 	r.size = max(r.size, head.lastOffset)
 	return r, nil
+}
+
+// checkDetails notes what does not keep an entry at a file offset from being replayed.
+func (e *logEntry) checkDetails(at int64, f *findings) {
+	switch {
+	case e.reservedAt == 0:
+	case e.reservedAt < logEntryHeaderSize:
+		f.fault(at+e.reservedAt, "2.3.1.1", "log entry: reserved bytes are not zero")
+	default:
+		f.fault(at+e.reservedAt, "2.3.1.2", "zero descriptor in the log: reserved bytes are not zero")
+	}
+	if e.flushedOffset%mib != 0 {
+		f.fault(at+48, "2.3.1.1", "log entry: flushed file offset %#x is not a multiple of 1 MiB", e.flushedOffset)
+	}
+	if e.lastOffset%mib != 0 {
+		f.fault(at+56, "2.3.1.1", "log entry: last file offset %#x is not a multiple of 1 MiB", e.lastOffset)
+	}
 }
 
 // flatten turns updates in the order of the log, where a later one hides what
