@@ -193,8 +193,8 @@ func writeNew(file File, p parameters, items []newItem) error {
 		return errFileFull
 	}
 	regionTable := marshalRegionTable([]region{
-		{id: batRegionID, offset: batOffset, length: blocks - batOffset, required: true},
-		{id: metadataRegionID, offset: metadataOffset, length: batOffset - metadataOffset, required: true},
+		{id: batRegionID, offset: batOffset, length: blocks - batOffset, required: 1},
+		{id: metadataRegionID, offset: metadataOffset, length: batOffset - metadataOffset, required: 1},
 	})
 	if err := file.Truncate(end); err != nil {
 		return err

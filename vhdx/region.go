@@ -2,6 +2,7 @@ package vhdx
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"slices"
 )
@@ -27,9 +28,11 @@ type region struct {
 	id       GUID
 	offset   int64
 	length   int64
-	required bool
-	entry    int64 // file offset of its entry in the table
+	required uint32 // 1: who does not know the region must not open the file
+	entry    int64  // file offset of its entry in the table
 }
+
+func (r region) known() bool { return r.id == batRegionID || r.id == metadataRegionID }
 
 func (r region) name() string {
 	switch r.id {
@@ -53,6 +56,9 @@ func parseRegionTable(b []byte, offset int64, f *findings) ([]region, bool) {
 		f.fault(offset+8, "2.2.3.1", "region table: %d entries are more than %d", count, maxRegions)
 		return nil, false
 	}
+	if !allZero(b[12:16]) {
+		f.fault(offset+12, "2.2.3.1", "region table: reserved bytes are not zero")
+	}
 	regions := make([]region, count)
 	for i := range regions {
 		at := regionHeaderSize + i*regionEntrySize
@@ -62,7 +68,7 @@ func parseRegionTable(b []byte, offset int64, f *findings) ([]region, bool) {
 			id:       GUID(e[:16]),
 			offset:   int64(min(fileOffset, 1<<62)),
 			length:   int64(binary.LittleEndian.Uint32(e[24:])),
-			required: binary.LittleEndian.Uint32(e[28:])&1 == 1,
+			required: binary.LittleEndian.Uint32(e[28:]),
 			entry:    offset + int64(at),
 		}
 	}
@@ -87,9 +93,7 @@ func readRegions(first, second []byte, size int64, f *findings) (regions []regio
 		f.fault(regionOffsets[1], "2.2.3", "the two copies of the region table differ")
 	}
 	fatal := func(at int64, section, format string, args ...any) {
-		if v := f.fatal(at, section, format, args...); err == nil {
-			err = v
-		}
+		err = cmp.Or(err, f.fatal(at, section, format, args...))
 	}
 	for i, r := range regions {
 		switch {
@@ -99,8 +103,10 @@ func readRegions(first, second []byte, size int64, f *findings) (regions []regio
 			fatal(r.entry+16, "2.2.3.2", "%s at %#x of %#x bytes is not aligned to 1 MiB behind the header section", r.name(), r.offset, r.length)
 		case r.offset > size || r.length > size-r.offset:
 			fatal(r.entry+16, "2.2.3.2", "%s at %#x of %#x bytes reaches beyond the end of the file at %#x", r.name(), r.offset, r.length, size)
-		case r.id != batRegionID && r.id != metadataRegionID && r.required:
+		case !r.known() && r.required&1 == 1:
 			fatal(r.entry, "2.2.3.2", "unknown %s is required", r.name())
+		case r.required > 1:
+			f.fault(r.entry+28, "2.2.3.2", "%s: required is %d, neither 0 nor 1", r.name(), r.required)
 		}
 	}
 	for _, id := range []GUID{batRegionID, metadataRegionID} {
@@ -120,9 +126,7 @@ func marshalRegionTable(regions []region) []byte {
 		copy(e, r.id[:])
 		binary.LittleEndian.PutUint64(e[16:], uint64(r.offset))
 		binary.LittleEndian.PutUint32(e[24:], uint32(r.length))
-		if r.required {
-			binary.LittleEndian.PutUint32(e[28:], 1)
-		}
+		binary.LittleEndian.PutUint32(e[28:], r.required)
 	}
 	binary.LittleEndian.PutUint32(b[4:], checksum(b))
 	return b

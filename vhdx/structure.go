@@ -163,7 +163,7 @@ func (s *structure) readItem(i item) ([]byte, error) {
 // inside the file and apart from the fixed structures. at is the file offset of
 // the BAT entry that says so.
 func (s *structure) checkPlace(at, offset, length int64) *Violation {
-	if offset < headerSection || offset > s.image.size || length > s.image.size-offset {
+	if offset > s.image.size || length > s.image.size-offset {
 		return &Violation{Offset: at, Section: "2.5.1", Fatal: true,
 			Text: fmt.Sprintf("the block at %#x lies outside the file of %d bytes", offset, s.image.size)}
 	}
