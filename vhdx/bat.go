@@ -36,6 +36,12 @@ func (e batEntry) reserved() bool { return e>>3&0x1ffff != 0 }
 // stored reports whether a payload block's data are in the file.
 func (e batEntry) stored() bool { return e.state() == statePresent || e.state() == statePartial }
 
+// keepsPlace reports whether a payload block was given up and still names a
+// place in the file that may hold what it held.
+func (e batEntry) keepsPlace() bool {
+	return (e.state() == stateUndefined || e.state() == stateUnmapped) && e.offset() > 0
+}
+
 func (e batEntry) String() string {
 	name, ok := stateNames[e.state()]
 	if !ok {

@@ -83,8 +83,12 @@ func (d *Disk) checkBAT(counts *BlockCounts, f *findings) error {
 	for _, r := range d.reserved {
 		used.mark(r.offset, r.length)
 	}
+	if d.params.leaveAllocated && !d.params.hasParent && d.image.size < d.params.size {
+		f.fault(d.image.size, "2.6.2.1", "the file of a fixed disk is shorter than the disk")
+	}
 	partial := int64(-1) // a partially present block of the chunk
-	return d.readBAT(func(index int64, e batEntry) error {
+	stale := false
+	err := d.readBAT(func(index int64, e batEntry) error {
 		at := d.bat.offset + 8*index
 		if e.reserved() {
 			f.fault(at, "2.5.1", "BAT entry %d: reserved bits are not zero", index)
@@ -124,6 +128,23 @@ func (d *Disk) checkBAT(counts *BlockCounts, f *findings) error {
 		if e.stored() {
 			d.checkStored(at, index, e, fmt.Sprintf("payload block %d", block), used, f)
 		}
+		stale = stale || e.keepsPlace()
+		return nil
+	})
+	if err != nil || !stale {
+		return err
+	}
+	// Blocks that were given up may name the place that they had. It is theirs
+	// only as long as no other block has it: they come after all those.
+	return d.readBAT(func(index int64, e batEntry) error {
+		if block := d.layout.block(index); !d.layout.isBitmap(index) && block < d.layout.blocks && e.keepsPlace() {
+			at, name := d.bat.offset+8*index, fmt.Sprintf("payload block %d, %s", block, stateNames[e.state()])
+			if v := d.checkPlace(at, e.offset(), d.lengthNeeded(index)); v != nil {
+				f.fault(at, "2.5.1.1", "%s: %s", name, v.Text)
+			} else if !used.mark(e.offset(), d.blockLength(index)) {
+				f.fault(at, "2.5.1.1", "%s at %#x overlaps another block", name, e.offset())
+			}
+		}
 		return nil
 	})
 }
@@ -135,8 +156,8 @@ func (d *Disk) checkBitmapEntry(at, index int64, e batEntry, partial int64, used
 		f.fault(at, "2.5.1.2", "the sector bitmap block of chunk %d is present, and the disk has no parent", chunk)
 	case e.state() == statePresent:
 		d.checkStored(at, index, e, fmt.Sprintf("the sector bitmap block of chunk %d", chunk), used, f)
-	case e.state() != stateNotPresent:
-		_ = f.fatal(at, "2.5.1.2", "the sector bitmap block of chunk %d has the reserved state %d", chunk, e.state())
+	case e.state() != stateNotPresent && partial < 0:
+		f.fault(at, "2.5.1.2", "the sector bitmap block of chunk %d has the reserved state %d", chunk, e.state())
 	case partial >= 0:
 		_ = f.fatal(at, "2.5.1.2", "the sector bitmap block of chunk %d is missing, and payload block %d needs it", chunk, partial)
 	}

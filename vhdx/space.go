@@ -147,17 +147,15 @@ func (d *Disk) findSpace() (*space, error) {
 	stale := false
 	err := d.readBAT(func(index int64, e batEntry) error {
 		at := d.bat.offset + 8*index
-		switch e.state() {
-		case statePresent, statePartial:
+		if e.stored() {
 			if v := d.checkPlace(at, e.offset(), d.lengthNeeded(index)); v != nil {
 				return v
 			}
 			if !s.mark(e.offset(), d.blockLength(index)) {
 				return &Violation{at, "2.5.1", "the block shares its place in the file with another structure", true}
 			}
-		case stateUndefined, stateUnmapped:
-			stale = stale || e.offset() > 0
 		}
+		stale = stale || e.keepsPlace()
 		return nil
 	})
 	if err != nil || !stale {
@@ -166,10 +164,8 @@ func (d *Disk) findSpace() (*space, error) {
 	// Blocks that were given up may still hold what they held: their places are
 	// not free, but they are nobody's to miss either.
 	err = d.readBAT(func(index int64, e batEntry) error {
-		if e.state() == stateUndefined || e.state() == stateUnmapped {
-			if length := d.blockLength(index); d.checkPlace(0, e.offset(), length) == nil {
-				s.mark(e.offset(), length)
-			}
+		if length := d.blockLength(index); e.keepsPlace() && d.checkPlace(0, e.offset(), length) == nil {
+			s.mark(e.offset(), length)
 		}
 		return nil
 	})
