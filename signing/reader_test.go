@@ -3,7 +3,6 @@ package signing_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -230,7 +229,6 @@ func TestVolumeReaderCancelled(t *testing.T) {
 	n, err := r.WriteTo(writerFunc(func(p []byte) (int, error) { return 7, full }))
 	require.ErrorIs(t, err, full)
 	require.EqualValues(t, 7, n)
-	require.Equal(t, sha256.Size, len(s.Digest))
 }
 
 type writerFunc func([]byte) (int, error)

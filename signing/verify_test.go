@@ -11,7 +11,6 @@ import (
 
 	"github.com/scutum-project/scutum/signing"
 	"github.com/scutum-project/scutum/vhdx"
-	"github.com/scutum-project/scutum/vhdx/volume"
 	"github.com/scutum-project/scutum/vhdx/volume/volumetest"
 )
 
@@ -231,5 +230,4 @@ func TestParseRefuses(t *testing.T) {
 	require.NoError(t, d.SetItem(item.ID, []byte("garbage")))
 	_, err = signing.Embedded(d)
 	require.ErrorContains(t, err, "the disk's catalog")
-	require.Equal(t, volume.Windows, s.Catalog.Type)
 }

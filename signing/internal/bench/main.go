@@ -17,7 +17,7 @@ import (
 
 func main() {
 	size := flag.Int64("size", 2048, "MiB of the image, half of them holes")
-	rounds := flag.Int("rounds", 7, "how often to measure; medians count")
+	rounds := flag.Int("rounds", 7, "how often to measure each")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

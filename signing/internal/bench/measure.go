@@ -23,17 +23,22 @@ import (
 type contender struct {
 	name  string
 	bytes int64 // that it goes through
+	cold  bool  // nothing of the disk is in the page cache
 	run   func(context.Context) (time.Duration, error)
 	times []time.Duration
 }
 
-// median of the times.
-func (c *contender) median() time.Duration {
-	return slices.Sorted(slices.Values(c.times))[len(c.times)/2]
+// time is the best of the times, which is the one least disturbed by others on the machine. For what waits for the disk
+// it is their median: the best of those is luck.
+func (c *contender) time() time.Duration {
+	if c.cold {
+		return slices.Sorted(slices.Values(c.times))[len(c.times)/2]
+	}
+	return slices.Min(c.times)
 }
 
 // rate in bytes a second.
-func (c *contender) rate() float64 { return float64(c.bytes) / c.median().Seconds() }
+func (c *contender) rate() float64 { return float64(c.bytes) / c.time().Seconds() }
 
 // results are the contenders that have run.
 type results struct {
@@ -57,8 +62,9 @@ func measure(ctx context.Context, img *image, rounds int) (*results, error) {
 			run: timedTool("openssl", "dgst", "-sha256", img.raw)},
 		verity: &contender{name: "veritysetup format", bytes: img.size,
 			run: timedTool("veritysetup", "format", img.raw, filepath.Join(img.dir, "hashes"))},
-		cold: &contender{name: "scutum", bytes: img.stored, run: hash},
-		fio:  &contender{name: "fio, sequential, direct, queue depth 32", run: func(ctx context.Context) (time.Duration, error) { return fioRead(ctx, img.vhdx) }},
+		cold: &contender{name: "scutum", bytes: img.stored, cold: true, run: hash},
+		fio: &contender{name: "fio, sequential, direct, queue depth 32", cold: true,
+			run: func(ctx context.Context) (time.Duration, error) { return fioRead(ctx, img.vhdx) }},
 	}
 	info, err := os.Stat(img.vhdx)
 	if err != nil {
@@ -73,7 +79,7 @@ func measure(ctx context.Context, img *image, rounds int) (*results, error) {
 			}
 		}
 		for _, c := range []*contender{r.limit, r.warm, r.openssl, r.verity, r.cold, r.fio} {
-			if c == r.cold || c == r.fio {
+			if c.cold {
 				if err := dropCache(img.vhdx); err != nil {
 					return nil, err
 				}
