@@ -1,6 +1,7 @@
 package vhdx
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,38 +25,45 @@ func openParent(file File, s *structure, path string, chain []os.FileInfo) (*Dis
 		return nil, "", fmt.Errorf("the chain of differencing disks is longer than %d", maxChain)
 	}
 	candidates := s.params.locator.paths(filepath.Dir(path))
-	var mismatch error
+	var refused error // why the first candidate that is there is not the parent
 	for _, candidate := range candidates {
 		parentInfo, err := os.Stat(candidate)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		if err == nil && !parentInfo.Mode().IsRegular() {
+			err = fmt.Errorf("%s is not a regular file", candidate)
 		}
 		if err != nil {
-			return nil, "", fmt.Errorf("parent: %w", err)
+			if !errors.Is(err, fs.ErrNotExist) {
+				refused = cmp.Or(refused, fmt.Errorf("parent: %w", err))
+			}
+			continue
 		}
 		if slices.ContainsFunc(chain, func(c os.FileInfo) bool { return os.SameFile(c, parentInfo) }) {
 			return nil, "", fmt.Errorf("the chain of differencing disks runs in a circle at %s", candidate)
 		}
-		parent, err := openChained(candidate, false, chain)
-		if err != nil {
-			return nil, "", fmt.Errorf("parent %s: %w", candidate, withoutPath(err, candidate))
+		accepted := false
+		parent, err := openOptions(Options{Path: candidate, chain: chain, accept: func(parent *structure) error {
+			err := s.checkParent(parent)
+			accepted = err == nil
+			return err
+		}})
+		if err == nil {
+			return parent, candidate, nil
 		}
-		if err := s.checkParent(parent); err != nil {
-			_ = parent.Close()
-			mismatch = fmt.Errorf("parent %s: %w", candidate, err)
-			continue
+		err = fmt.Errorf("parent %s: %w", candidate, withoutPath(err, candidate))
+		if accepted {
+			return nil, "", err // it is the parent, so that there is no other to look for
 		}
-		return parent, candidate, nil
+		refused = cmp.Or(refused, err)
 	}
-	if mismatch != nil {
-		return nil, "", mismatch
+	if refused != nil {
+		return nil, "", refused
 	}
 	return nil, "", fmt.Errorf("%w at %q", ErrParentNotFound, candidates)
 }
 
 // checkParent compares the parent's identity with the one recorded, section
 // 2.6.2.6.3, and the sector sizes, section 2.6.2.4.
-func (s *structure) checkParent(parent *Disk) error {
+func (s *structure) checkParent(parent *structure) error {
 	if have := parent.headers.current.dataWrite; !s.params.locator.accepts(have) {
 		return fmt.Errorf("%w (its DataWriteGuid is %s, recorded is %s)", ErrParentChanged, have, s.params.locator[linkageKey])
 	}

@@ -45,7 +45,9 @@ type Options struct {
 	// it a differencing disk does not open.
 	Path string
 
-	withoutParent bool // for Repair
+	withoutParent bool                   // for Repair
+	chain         []os.FileInfo          // of a parent: the disks that led to it
+	accept        func(*structure) error // of a parent: asked before its own parent is looked for
 }
 
 // Open opens the disk at path, and its parents, for reading. A log that holds
@@ -57,7 +59,7 @@ func Open(path string) (*Disk, error) { return openPath(path, false) }
 func OpenReadWrite(path string) (*Disk, error) { return openPath(path, true) }
 
 func openPath(path string, writable bool) (*Disk, error) {
-	d, err := openChained(path, writable, nil)
+	d, err := openOptions(Options{Path: path, Writable: writable})
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, withoutPath(err, path))
 	}
@@ -73,18 +75,17 @@ func withoutPath(err error, path string) error {
 	return err
 }
 
-// openChained opens the disk at path as the parent of those in chain, which
-// begins with the disk asked for.
-func openChained(path string, writable bool, chain []os.FileInfo) (*Disk, error) {
+// openOptions opens the file at o.Path.
+func openOptions(o Options) (*Disk, error) {
 	flag := os.O_RDONLY
-	if writable {
+	if o.Writable {
 		flag = os.O_RDWR
 	}
-	f, err := os.OpenFile(path, flag, 0)
+	f, err := os.OpenFile(o.Path, flag, 0)
 	if err != nil {
 		return nil, err
 	}
-	d, err := openFile(f, Options{Writable: writable, Path: path}, chain)
+	d, err := OpenFile(f, o)
 	if err != nil {
 		_ = f.Close()
 		return nil, err
@@ -95,17 +96,20 @@ func openChained(path string, writable bool, chain []os.FileInfo) (*Disk, error)
 
 // OpenFile opens the disk in file. The file stays the caller's to close, after
 // the disk.
-func OpenFile(file File, o Options) (*Disk, error) { return openFile(file, o, nil) }
-
-func openFile(file File, o Options, chain []os.FileInfo) (*Disk, error) {
+func OpenFile(file File, o Options) (*Disk, error) {
 	s, err := readStructure(file, &findings{})
 	if err != nil {
 		return nil, err
 	}
+	if o.accept != nil {
+		if err := o.accept(s); err != nil {
+			return nil, err
+		}
+	}
 	d := &Disk{structure: s, path: o.Path, file: file, writable: o.Writable, sectors: newSectorCache(s.image)}
 	var foundAt string
 	if s.params.hasParent && !o.withoutParent {
-		if d.parent, foundAt, err = openParent(file, s, o.Path, chain); err != nil {
+		if d.parent, foundAt, err = openParent(file, s, o.Path, o.chain); err != nil {
 			return nil, err
 		}
 	}
