@@ -2,6 +2,7 @@ package vhdx
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/bits"
 	"path/filepath"
@@ -44,12 +45,37 @@ func Create(file File, o CreateOptions) (*Disk, error) {
 	} else if info.Size() != 0 {
 		return nil, fmt.Errorf("create a disk: the file is not empty")
 	}
-	p, items, err := newParameters(o)
+	d, err := createIn(file, o)
 	if err != nil {
 		return nil, fmt.Errorf("create a disk: %w", err)
 	}
+	return d, nil
+}
+
+func createIn(file File, o CreateOptions) (*Disk, error) {
+	var parent *Disk
+	switch {
+	case (o.Type == Differencing) != (o.Parent != ""):
+		return nil, errors.New("a differencing disk, and no other, has a parent")
+	case o.Type == Differencing && o.Path == "":
+		return nil, errors.New("a differencing disk records the way to its parent, so its own path must be given")
+	case o.Type == Differencing:
+		var err error
+		if parent, err = Open(o.Parent); err != nil {
+			return nil, fmt.Errorf("parent: %w", err)
+		}
+		defer parent.Close()
+	}
+	p, err := newParameters(o, parent)
+	if err != nil {
+		return nil, err
+	}
+	items := p.items()
+	if parent != nil {
+		items = append(items, parent.inherited()...)
+	}
 	if err := writeNew(file, p, items); err != nil {
-		return nil, fmt.Errorf("create a disk: %w", err)
+		return nil, err
 	}
 	return OpenFile(file, Options{Writable: true, Path: o.Path})
 }
@@ -57,25 +83,20 @@ func Create(file File, o CreateOptions) (*Disk, error) {
 // A newItem is a metadata item of a disk in the making.
 type newItem struct {
 	item
-	data []byte
+	read func() ([]byte, error)
 }
 
-// newParameters checks the options and returns what they come to, with the
-// metadata items that say so.
-func newParameters(o CreateOptions) (parameters, []newItem, error) {
+// newParameters checks the options and returns what they come to. There is a
+// parent when the disk is a differencing one.
+func newParameters(o CreateOptions, parent *Disk) (parameters, error) {
 	p := parameters{
 		size: o.Size, blockSize: int64(o.BlockSize),
 		logicalSectorSize: int64(o.LogicalSectorSize), physicalSectorSize: int64(o.PhysicalSectorSize),
-		leaveAllocated: o.Type == Fixed, hasParent: o.Type == Differencing, diskID: NewGUID(),
+		leaveAllocated: o.Type == Fixed, hasParent: parent != nil, diskID: NewGUID(),
 	}
-	var inherited []newItem
-	if p.hasParent != (o.Parent != "") {
-		return p, nil, fmt.Errorf("a differencing disk, and no other, has a parent")
-	}
-	if p.hasParent {
-		var err error
-		if inherited, err = inherit(&p, o); err != nil {
-			return p, nil, err
+	if parent != nil {
+		if err := p.inherit(o, parent); err != nil {
+			return p, err
 		}
 	}
 	setDefault(&p.logicalSectorSize, 512)
@@ -87,15 +108,15 @@ func newParameters(o CreateOptions) (parameters, []newItem, error) {
 	}
 	switch {
 	case p.logicalSectorSize != 512 && p.logicalSectorSize != 4096:
-		return p, nil, fmt.Errorf("the logical sector size is 512 or 4096 bytes, not %d", p.logicalSectorSize)
+		return p, fmt.Errorf("the logical sector size is 512 or 4096 bytes, not %d", p.logicalSectorSize)
 	case p.physicalSectorSize != 512 && p.physicalSectorSize != 4096:
-		return p, nil, fmt.Errorf("the physical sector size is 512 or 4096 bytes, not %d", p.physicalSectorSize)
+		return p, fmt.Errorf("the physical sector size is 512 or 4096 bytes, not %d", p.physicalSectorSize)
 	case p.blockSize < minBlockSize || p.blockSize > maxBlockSize || bits.OnesCount64(uint64(p.blockSize)) != 1:
-		return p, nil, fmt.Errorf("the block size is a power of two from 1 MiB to 256 MiB, not %d bytes", p.blockSize)
+		return p, fmt.Errorf("the block size is a power of two from 1 MiB to 256 MiB, not %d bytes", p.blockSize)
 	case p.size <= 0 || p.size > maxDiskSize || p.size%p.logicalSectorSize != 0:
-		return p, nil, fmt.Errorf("the size is a multiple of the sector size up to 64 TiB, not %d bytes", p.size)
+		return p, fmt.Errorf("the size is a multiple of the sector size up to 64 TiB, not %d bytes", p.size)
 	}
-	return p, append(p.items(), inherited...), nil
+	return p, nil
 }
 
 func setDefault(v *int64, to int64) {
@@ -104,40 +125,33 @@ func setDefault(v *int64, to int64) {
 	}
 }
 
-// inherit takes from the parent what a child must share with it, and a copy of
-// the items that belong to the virtual disk, section 2.6.1.2.
-func inherit(p *parameters, o CreateOptions) ([]newItem, error) {
-	parent, err := Open(o.Parent)
-	if err != nil {
-		return nil, fmt.Errorf("parent: %w", err)
-	}
-	defer parent.Close()
+// inherit takes from the parent what a child must share with it.
+func (p *parameters) inherit(o CreateOptions, parent *Disk) (err error) {
 	setDefault(&p.size, parent.params.size)
 	for _, s := range []struct{ mine, its *int64 }{
 		{&p.logicalSectorSize, &parent.params.logicalSectorSize},
 		{&p.physicalSectorSize, &parent.params.physicalSectorSize},
 	} {
 		if *s.mine != 0 && *s.mine != *s.its {
-			return nil, fmt.Errorf("the parent's sectors have %d bytes, not %d", *s.its, *s.mine)
+			return fmt.Errorf("the parent's sectors have %d bytes, not %d", *s.its, *s.mine)
 		}
 		*s.mine = *s.its
 	}
 	p.diskID = parent.params.diskID
 	p.locator, err = locatorFor(filepath.Dir(o.Path), o.Parent, parent.headers.current.dataWrite)
-	if err != nil {
-		return nil, err
-	}
+	return err
+}
+
+// inherited lists the items that belong to the virtual disk, of which a child
+// gets a copy, section 2.6.1.2. Those of section 2.6.2 it has of its own.
+func (d *Disk) inherited() []newItem {
 	var items []newItem
-	for _, i := range parent.items {
-		if i.user && i.virtualDisk {
-			data, err := parent.readItem(i)
-			if err != nil {
-				return nil, err
-			}
-			items = append(items, newItem{i, data})
+	for _, i := range d.items {
+		if i.virtualDisk && (i.user || !isKnown(i.id)) {
+			items = append(items, newItem{i, func() ([]byte, error) { return d.readItem(i) }})
 		}
 	}
-	return items, nil
+	return items
 }
 
 // items are the system items of section 2.6.2.
@@ -151,7 +165,10 @@ func (p parameters) items() []newItem {
 	}
 	le := binary.LittleEndian
 	system := func(id GUID, virtualDisk bool, data []byte) newItem {
-		return newItem{item{id: id, virtualDisk: virtualDisk, required: true}, data}
+		return newItem{
+			item{id: id, length: int64(len(data)), virtualDisk: virtualDisk, required: true},
+			func() ([]byte, error) { return data, nil },
+		}
 	}
 	items := []newItem{
 		system(fileParametersID, false, le.AppendUint32(le.AppendUint32(nil, uint32(p.blockSize)), flags)),
@@ -169,21 +186,23 @@ func (p parameters) items() []newItem {
 // writeNew lays out a file: header section, log, metadata region, BAT, blocks.
 // The headers come last: a file that is cut short before them is none.
 func writeNew(file File, p parameters, items []newItem) error {
-	content := make([]byte, metadataTableSize)
+	if len(items) > maxMetadataItems {
+		return fmt.Errorf("%d metadata items are more than %d", len(items), maxMetadataItems)
+	}
 	table := make([]item, len(items))
+	metadataLength := int64(metadataTableSize)
 	for n, i := range items {
 		table[n] = i.item
-		if table[n].length = int64(len(i.data)); table[n].length > 0 {
-			table[n].offset = int64(len(content))
-			content = append(content, i.data...)
+		table[n].offset = 0
+		if i.length > 0 {
+			table[n].offset = metadataLength
+			metadataLength = roundUp(metadataLength+i.length, 8)
 		}
-		content = append(content, zeros[:roundUp(int64(len(content)), 8)-int64(len(content))]...)
 	}
-	copy(content, marshalMetadataTable(table))
 
 	layout := layoutBAT(p)
 	metadataOffset := int64(headerSection + defaultLogSize)
-	batOffset := metadataOffset + roundUp(int64(len(content)), mib)
+	batOffset := metadataOffset + roundUp(metadataLength, mib)
 	blocks := batOffset + roundUp(layout.entries*8, mib)
 	end := blocks
 	if p.leaveAllocated {
@@ -204,6 +223,15 @@ func writeNew(file File, p parameters, items []newItem) error {
 			return err
 		}
 	}
+	for n, i := range items {
+		data, err := i.read()
+		if err != nil {
+			return fmt.Errorf("read %s of the parent: %w", i.name(), err)
+		}
+		if _, err := file.WriteAt(data, metadataOffset+table[n].offset); err != nil {
+			return err
+		}
+	}
 	h := header{fileWrite: NewGUID(), dataWrite: NewGUID(), version: 1, logLength: defaultLogSize, logOffset: headerSection}
 	first, second := h, h
 	first.sequence, second.sequence = 1, 2
@@ -211,7 +239,7 @@ func writeNew(file File, p parameters, items []newItem) error {
 		offset int64
 		data   []byte
 	}{
-		{metadataOffset, content},
+		{metadataOffset, marshalMetadataTable(table)},
 		{regionOffsets[0], regionTable},
 		{regionOffsets[1], regionTable},
 		{identifierOffset, marshalIdentifier("Scutum")},
