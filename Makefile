@@ -42,6 +42,7 @@ fuzz: ## run every fuzz target for FUZZTIME (10m)
 bench: ## measure signing beside the limits of the machine and other programs
 	.ci/setup $(BENCH_PACKAGES)
 	go run ./signing/internal/bench
+	go test -run '^$$' -bench . ./...
 
 demo: ## build, sign, verify and tamper with a template, in demo-out/
 	.ci/setup $(DEMO_PACKAGES)
