@@ -42,8 +42,8 @@ func (d *Disk) Item(id GUID) ([]byte, error) {
 }
 
 // SetItem stores a user metadata item of at most 1 MiB, in place of the one
-// with the same id where there is one. When it returns, the item is durable;
-// a crash before that leaves the old one.
+// with the same id where there is one, whose VirtualDisk it keeps. When it
+// returns, the item is durable; a crash before that leaves the old one.
 func (d *Disk) SetItem(id GUID, data []byte) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -78,6 +78,9 @@ func (d *Disk) setItem(i item, data []byte, visible bool) error {
 	}
 	same := func(o item) bool { return o.id == i.id && o.user == i.user }
 	items := slices.DeleteFunc(slices.Clone(d.items), same)
+	if old := slices.IndexFunc(d.items, same); old >= 0 {
+		i.virtualDisk = i.virtualDisk || d.items[old].virtualDisk
+	}
 	users := 0
 	for _, o := range items {
 		if o.user {
