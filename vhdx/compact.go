@@ -40,12 +40,8 @@ func (d *Disk) Compact(ctx context.Context, progress func(done, total int64)) (s
 
 // dropZeroBlocks takes the place from blocks that need none.
 func (d *Disk) dropZeroBlocks(ctx context.Context, progress func(done, total int64)) error {
-	emptied := stateNotPresent
-	if d.params.hasParent {
-		emptied = stateZero // not present would show the parent's data
-	}
 	buf := make([]byte, mib)
-	bitmapNeeded := false
+	bitmapNeeded := false // by a payload block of the chunk
 	for index := range d.layout.entries {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
@@ -57,29 +53,22 @@ func (d *Disk) dropZeroBlocks(ctx context.Context, progress func(done, total int
 		if err != nil {
 			return err
 		}
-		drop := -1
-		switch {
+		needed := e
+		switch block := d.layout.block(index); {
 		case d.layout.isBitmap(index):
 			if e.state() == statePresent && !bitmapNeeded {
-				drop = stateNotPresent
+				needed = newBATEntry(stateNotPresent, 0)
+				d.sectors.forget(e.offset(), sectorBitmapSize)
 			}
 			bitmapNeeded = false
-		case d.layout.block(index) >= d.layout.blocks:
-		case e.state() == statePartial:
-			bitmapNeeded = true
-		case e.state() == statePresent:
-			zero, err := d.blockIsZero(d.layout.block(index), buf)
-			if err != nil {
+		case block < d.layout.blocks:
+			if needed, err = d.entryNeeded(block, buf); err != nil {
 				return err
 			}
-			if zero {
-				drop = emptied
-			}
-		case e.offset() > 0:
-			drop = e.state() // keeps its meaning, gives up its place
+			bitmapNeeded = bitmapNeeded || needed.state() == statePartial
 		}
-		if drop >= 0 {
-			if err := d.setEntry(index, newBATEntry(drop, 0)); err != nil {
+		if needed != e {
+			if err := d.setEntry(index, needed); err != nil {
 				return d.fail(err)
 			}
 		}
@@ -88,12 +77,36 @@ func (d *Disk) dropZeroBlocks(ctx context.Context, progress func(done, total int
 	return d.commit()
 }
 
-func (d *Disk) blockIsZero(n int64, buf []byte) (bool, error) {
-	e, err := d.payload(n)
+// entryNeeded returns the BAT entry that says of a payload block what its own
+// says, and takes as little room as can be.
+func (d *Disk) entryNeeded(block int64, buf []byte) (batEntry, error) {
+	e, err := d.payload(block)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	length := d.lengthNeeded(d.layout.payloadIndex(n))
+	if !e.stored() {
+		return newBATEntry(e.state(), 0), nil // keeps its meaning, gives up its place
+	}
+	if e.state() == statePartial {
+		length := d.lengthNeeded(d.layout.payloadIndex(block))
+		present, run, err := d.bitmapRun(block*d.params.blockSize, length)
+		if err != nil || !present || run < length {
+			return e, err
+		}
+	}
+	zero, err := d.blockIsZero(e, d.lengthNeeded(d.layout.payloadIndex(block)), buf)
+	switch {
+	case err != nil:
+		return e, err
+	case !zero:
+		return newBATEntry(statePresent, e.offset()), nil
+	case d.params.hasParent:
+		return newBATEntry(stateZero, 0), nil // not present would show the parent's data
+	}
+	return newBATEntry(stateNotPresent, 0), nil
+}
+
+func (d *Disk) blockIsZero(e batEntry, length int64, buf []byte) (bool, error) {
 	for off := int64(0); off < length; off += int64(len(buf)) {
 		part := buf[:min(int64(len(buf)), length-off)]
 		if _, err := d.image.ReadAt(part, e.offset()+off); err != nil {
