@@ -47,7 +47,14 @@ func (r *Raw) Close() error { return r.file.Close() }
 // Extents tells the image's data from its holes, where the system can tell.
 func (r *Raw) Extents(off, length int64) iter.Seq2[Extent, error] {
 	return func(yield func(Extent, error) bool) {
-		end := min(off+length, r.size)
+		if off < 0 || length < 0 {
+			yield(Extent{}, errNegativeRange)
+			return
+		}
+		end := r.size
+		if length < end-off {
+			end = off + length
+		}
 		for off < end {
 			data, hole := nextData(r.file, off, end)
 			if data > off && !yield(Extent{off, data - off, Absent}, nil) {

@@ -250,13 +250,15 @@ func (d *Disk) Extents(off, length int64) iter.Seq2[Extent, error] {
 	}
 }
 
+var errNegativeRange = errors.New("extents of a negative range")
+
 // maxRun keeps the lock from being held while millions of BAT entries are read.
 const maxRun = 64 << 30
 
 func (d *Disk) rawExtents(off, length int64) iter.Seq2[Extent, error] {
 	return func(yield func(Extent, error) bool) {
 		if off < 0 || length < 0 {
-			yield(Extent{}, errors.New("extents of a negative range"))
+			yield(Extent{}, errNegativeRange)
 			return
 		}
 		end := d.params.size
