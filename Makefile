@@ -12,7 +12,7 @@ FUZZTIME ?= 10m
 
 DEMO_PACKAGES  := ca-certificates dosfstools gdisk mtools ntfs-3g openssl qemu-utils wimtools
 TEST_PACKAGES  := $(DEMO_PACKAGES) cryptsetup-bin e2fsprogs fdisk gcc libc6-dev libvhdi-utils util-linux xxd xz-utils
-BENCH_PACKAGES := ca-certificates cryptsetup-bin fio openssl qemu-utils
+BENCH_PACKAGES := ca-certificates cryptsetup-bin fio gdisk openssl qemu-utils
 
 .PHONY: help build test lint cross fuzz bench demo clean
 
@@ -26,7 +26,8 @@ test: ## set up, then run everything that must pass
 	.ci/setup $(TEST_PACKAGES)
 	$(MAKE) --no-print-directory lint cross
 	.ci/fuzz 3s
-	go test -race -timeout 15m ./...
+	go test -race -short -timeout 15m ./...
+	go test -timeout 15m ./...
 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l .); if [[ -n $$unformatted ]]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
