@@ -2,6 +2,7 @@ package vhdx
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -32,10 +33,13 @@ func (s *storage) Read(p []byte) (int, error) {
 
 func (s *storage) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
+	case io.SeekStart:
 	case io.SeekCurrent:
 		offset += s.position
 	case io.SeekEnd:
 		offset += s.Size()
+	default:
+		return 0, fmt.Errorf("seek from %d, which is no known place", whence)
 	}
 	if offset < 0 {
 		return 0, errors.New("seek to a negative offset")
