@@ -32,6 +32,7 @@ func (d *Disk) startWriting() error {
 	if err := d.updateHeaders(func(h *header) { h.fileWrite = NewGUID() }); err != nil {
 		return err
 	}
+	d.image.size = roundUp(d.image.size, mib) // sizes in log entries are whole MiB
 	if err := d.replayIntoFile(); err != nil {
 		return fmt.Errorf("replay the log: %w", err)
 	}
@@ -129,7 +130,9 @@ func (d *Disk) beginWrite(visible bool) error {
 	s.fileRenewed, s.dataRenewed = true, s.dataRenewed || visible
 	// Sizes in log entries are whole MiB, and the file may not be shorter.
 	if whole := roundUp(d.image.size, mib); whole > d.image.size {
-		return d.resizeFile(whole)
+		if err := d.resizeFile(whole); err != nil {
+			return d.fail(err)
+		}
 	}
 	return nil
 }
