@@ -17,7 +17,7 @@ func setLocator(t testing.TB, path string, l parentLocator) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	require.NoError(t, err)
 	defer f.Close()
-	d, err := OpenFile(f, Options{Writable: true, withoutParent: true})
+	d, err := OpenFile(f, Options{Writable: true, WithoutParent: true})
 	require.NoError(t, err)
 	require.NoError(t, d.setItem(item{id: parentLocatorID, required: true}, l.marshal(), false))
 	require.NoError(t, d.Close())

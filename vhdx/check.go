@@ -191,7 +191,7 @@ func Repair(path string) (done []string, err error) {
 
 // RepairFile is Repair for an open file.
 func RepairFile(file File) (done []string, err error) {
-	d, err := OpenFile(file, Options{Writable: true, withoutParent: true})
+	d, err := OpenFile(file, Options{Writable: true, WithoutParent: true})
 	if err != nil {
 		return nil, err
 	}

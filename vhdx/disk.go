@@ -42,26 +42,35 @@ type Disk struct {
 type Options struct {
 	Writable bool
 	// Path is where the file is: parents are looked for from its folder. Without
-	// it a differencing disk does not open.
+	// it a differencing disk opens only WithoutParent.
 	Path string
+	// WithoutParent opens a differencing disk alone: no file that it names is
+	// touched, and what is not in its own file is ErrWithoutParent to read.
+	WithoutParent bool
 
-	withoutParent bool                   // for Repair
-	chain         []os.FileInfo          // of a parent: the disks that led to it
-	accept        func(*structure) error // of a parent: asked before its own parent is looked for
+	chain  []os.FileInfo          // of a parent: the disks that led to it
+	accept func(*structure) error // of a parent: asked before its own parent is looked for
 }
 
 // Open opens the disk at path, and its parents, for reading. A log that holds
 // unwritten changes is replayed in memory.
-func Open(path string) (*Disk, error) { return openPath(path, false) }
+func Open(path string) (*Disk, error) { return openPath(Options{Path: path}) }
+
+// OpenAlone is Open without the parents: no file but the one at path is opened,
+// whatever it says. Data that a differencing disk has in its parents are
+// ErrWithoutParent to read; of other disks nothing is missing.
+func OpenAlone(path string) (*Disk, error) {
+	return openPath(Options{Path: path, WithoutParent: true})
+}
 
 // OpenReadWrite opens the disk at path for reading and writing, and its parents
 // for reading. A log that holds unwritten changes is replayed into the file.
-func OpenReadWrite(path string) (*Disk, error) { return openPath(path, true) }
+func OpenReadWrite(path string) (*Disk, error) { return openPath(Options{Path: path, Writable: true}) }
 
-func openPath(path string, writable bool) (*Disk, error) {
-	d, err := openOptions(Options{Path: path, Writable: writable})
+func openPath(o Options) (*Disk, error) {
+	d, err := openOptions(o)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, withoutPath(err, path))
+		return nil, fmt.Errorf("open %s: %w", o.Path, withoutPath(err, o.Path))
 	}
 	return d, nil
 }
@@ -108,7 +117,7 @@ func OpenFile(file File, o Options) (*Disk, error) {
 	}
 	d := &Disk{structure: s, path: o.Path, file: file, writable: o.Writable, sectors: newSectorCache(s.image)}
 	var foundAt string
-	if s.params.hasParent && !o.withoutParent {
+	if s.params.hasParent && !o.WithoutParent {
 		if d.parent, foundAt, err = openParent(file, s, o.Path, o.chain); err != nil {
 			return nil, err
 		}
@@ -173,8 +182,9 @@ type Info struct {
 	DataWriteGUID      GUID   `json:"dataWriteGuid"`
 	FileWriteGUID      GUID   `json:"fileWriteGuid"`
 	Creator            string `json:"creator"`
-	Parent             string `json:"parent,omitempty"` // path of the parent, where it was found
-	LogReplayed        bool   `json:"logReplayed"`      // the log held unwritten changes when the disk was opened
+	Parent             string `json:"parent,omitempty"`   // path of the parent, where it was found; empty without one
+	LogReplayed        bool   `json:"logReplayed"`        // the log held unwritten changes when the disk was opened
+	RegionTablesDiffer bool   `json:"regionTablesDiffer"` // the two copies of the region table, section 2.2.3, when it was opened
 }
 
 // Info returns what the file said when it was opened, and what has been changed
@@ -188,10 +198,14 @@ func (d *Disk) Info() Info {
 		LogicalSectorSize: int(p.logicalSectorSize), PhysicalSectorSize: int(p.physicalSectorSize),
 		VirtualDiskID: p.diskID, DataWriteGUID: h.dataWrite, FileWriteGUID: h.fileWrite,
 		Creator: d.creator, LogReplayed: d.image.active || d.session.replayed,
+		RegionTablesDiffer: d.tablesDiffer,
 	}
 	switch {
 	case p.hasParent:
-		i.Type, i.Parent = Differencing, d.parent.path
+		i.Type = Differencing
+		if d.parent != nil {
+			i.Parent = d.parent.path
+		}
 	case p.leaveAllocated:
 		i.Type = Fixed
 	}

@@ -199,6 +199,8 @@ func (d *Disk) read(p []byte, off int64) error {
 		}
 		part := p[:r.length]
 		switch {
+		case r.inParent && d.parent == nil:
+			err = ErrWithoutParent
 		case r.inParent:
 			err = d.parent.readOrZeros(part, off)
 		case r.kind == Data:
@@ -270,8 +272,11 @@ func (d *Disk) rawExtents(off, length int64) iter.Seq2[Extent, error] {
 			r, err := d.runAt(off, min(end-off, maxRun))
 			closed := d.closed
 			d.mu.RUnlock()
-			if closed {
+			switch {
+			case closed:
 				err = ErrClosed
+			case err == nil && r.inParent && d.parent == nil:
+				err = ErrWithoutParent
 			}
 			if err != nil {
 				yield(Extent{}, err)

@@ -13,6 +13,7 @@ var (
 	ErrClosed         = errors.New("the disk is closed")
 	ErrNoItem         = errors.New("no such metadata item")
 	ErrParentNotFound = errors.New("the parent disk was not found")
+	ErrWithoutParent  = errors.New("the data are in the parent of this differencing disk, which is not open")
 	ErrParentChanged  = errors.New("the parent disk is not the one this disk was made from, or has been changed since")
 )
 
