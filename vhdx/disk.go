@@ -199,7 +199,6 @@ func (d *Disk) Info() Info {
 		VirtualDiskID: p.diskID, DataWriteGUID: h.dataWrite, FileWriteGUID: h.fileWrite,
 		Creator: d.creator, LogReplayed: d.image.active || d.session.replayed,
 		RegionTablesDiffer: d.tablesDiffer,
-		RegionTablesDiffer: d.tablesDiffer,
 	}
 	switch {
 	case p.hasParent:
