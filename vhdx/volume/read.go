@@ -12,11 +12,14 @@ import (
 
 // Read tells what is on the disk d, and as far as it can be read also what is
 // on one that is not fit to be a template: Layout.Unfit has the reasons. A disk
-// that cannot be read is an error, whatever stands on it is none.
+// that cannot be read is an error, whatever stands on it is none. Of a
+// differencing disk nothing is read, so that its parents are not either.
 func Read(d *vhdx.Disk) (*Layout, error) {
 	l := &Layout{Table: TableNone, SectorSize: d.SectorSize(), Size: d.Size(), Partitions: []Partition{}}
 	if d.Info().Type == vhdx.Differencing {
+		l.Table = TableUnread
 		l.refuseDifferencing()
+		return l, nil
 	}
 	if err := l.read(d.Storage()); err != nil {
 		return nil, fmt.Errorf("read the partitions of the disk: %w", err)

@@ -112,13 +112,19 @@ func TestReadDifferencing(t *testing.T) {
 	defer f.Close()
 	d, err := vhdx.Create(f, vhdx.CreateOptions{Type: vhdx.Differencing, Parent: base, Path: path})
 	require.NoError(t, err)
-	defer d.Close()
+	require.NoError(t, d.Close())
 
-	l, err := Read(d)
-	require.NoError(t, err)
-	require.Len(t, l.Partitions, 4)
-	require.Len(t, l.Unfit(), 1)
-	require.ErrorIs(t, l.Unfit()[0], ErrDifferencing)
+	for name, open := range map[string]func(string) (*vhdx.Disk, error){"with its parent": vhdx.Open, "alone": vhdx.OpenAlone} {
+		d, err := open(path)
+		require.NoError(t, err, name)
+		l, err := Read(d)
+		require.NoError(t, err, name)
+		require.Equal(t, TableUnread, l.Table, "nothing is read, whatever the parent holds")
+		require.Empty(t, l.Partitions)
+		require.Len(t, l.Unfit(), 1)
+		require.ErrorIs(t, l.Unfit()[0], ErrDifferencing)
+		require.NoError(t, d.Close())
+	}
 }
 
 // TestReadUnpartitioned reads a disk by Windows that is swap space as a whole,

@@ -3,8 +3,9 @@
 // system, and every reason why the disk is not fit to be a template.
 //
 // It reads the MBR, both copies of the GPT (UEFI specification, section 5) and
-// the first 4 KiB of each partition, and nothing else. It never writes, never
-// repairs, and never looks into the files of a file system.
+// the first 4 KiB of each partition, and nothing else; of a differencing disk it
+// reads nothing. It never writes, never repairs, and never looks into the files
+// of a file system.
 package volume
 
 import "math"
@@ -60,9 +61,10 @@ func inBytes(sectors uint64, sectorSize int) int64 {
 // The kinds of partition table in Layout.Table, and of operating system in
 // Layout.OS.
 const (
-	TableGPT  = "gpt"
-	TableMBR  = "mbr"
-	TableNone = "none"
+	TableGPT    = "gpt"
+	TableMBR    = "mbr"
+	TableNone   = "none"
+	TableUnread = "unread" // of a differencing disk
 
 	Windows = "windows"
 	Linux   = "linux"
@@ -70,7 +72,7 @@ const (
 
 // Layout is what is on a disk.
 type Layout struct {
-	Table      string      `json:"table"`          // TableGPT, TableMBR or TableNone
+	Table      string      `json:"table"`          // TableGPT, TableMBR, TableNone or TableUnread
 	GUID       string      `json:"guid,omitempty"` // of the disk, lower case 8-4-4-4-12; empty without a readable GPT
 	SectorSize int         `json:"sectorSize"`     // bytes: 512 or 4096
 	Size       int64       `json:"size"`           // bytes
