@@ -127,7 +127,7 @@ func (o SignOptions) osType(l *volume.Layout) (string, error) {
 
 // catalogOf hashes the disk in a file that is open.
 func catalogOf(ctx context.Context, f *os.File, path string, t Template, o SignOptions) (*Catalog, error) {
-	d, err := vhdx.OpenFile(f, vhdx.Options{Path: path})
+	d, err := vhdx.OpenFile(f, vhdx.Options{Path: path, WithoutParent: true})
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func readState(f *os.File, path string) (s fileState, err error) {
 	} else if !os.SameFile(there, info) {
 		return s, ErrChanged
 	}
-	d, err := vhdx.OpenFile(f, vhdx.Options{Path: path})
+	d, err := vhdx.OpenFile(f, vhdx.Options{Path: path, WithoutParent: true})
 	if err != nil {
 		return s, err
 	}
@@ -203,7 +203,7 @@ func store(f vhdx.File, path string, der []byte) error {
 }
 
 func setItem(f vhdx.File, path string, der []byte) error {
-	d, err := vhdx.OpenFile(f, vhdx.Options{Path: path, Writable: true})
+	d, err := vhdx.OpenFile(f, vhdx.Options{Path: path, Writable: true, WithoutParent: true})
 	if err != nil {
 		return err
 	}

@@ -23,10 +23,11 @@ func Verify(ctx context.Context, d *vhdx.Disk, s *Signed, o VerifyOptions) (*Rep
 	}
 	report := &Report{Catalog: c, Differences: compareLayout(c, l)}
 
-	// What lies behind the end of a disk that is too small is altered, unread.
-	segments := c.segments()
+	// What lies behind the end of a disk that is too small is altered, unread, and so is all of a differencing disk: it is
+	// only partly in its file.
+	segments, whole := c.segments(), d.Info().Type != vhdx.Differencing
 	inside := 0
-	for inside < len(segments) && segments[inside].End() <= d.Size() {
+	for whole && inside < len(segments) && segments[inside].End() <= d.Size() {
 		inside++
 	}
 	found, err := hashRanges(ctx, d, segments[:inside], o.Progress)

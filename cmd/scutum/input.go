@@ -43,7 +43,7 @@ func readCatalog(path string) (*signing.Signed, error) {
 		return nil, err
 	}
 	if bytes.Equal(head, []byte("vhdxfile")) { // MS-VHDX section 2.2.1
-		d, err := vhdx.Open(path)
+		d, err := vhdx.OpenAlone(path)
 		if err != nil {
 			return nil, err
 		}

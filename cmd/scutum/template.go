@@ -58,7 +58,7 @@ its remedy, and the exit status is 1.`,
 }
 
 func inspect(path string) (*inspectFacts, error) {
-	d, err := vhdx.Open(path)
+	d, err := vhdx.OpenAlone(path)
 	if err != nil {
 		return nil, err
 	}

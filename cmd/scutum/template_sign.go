@@ -124,7 +124,7 @@ func (o *templateSign) options() (options signing.SignOptions, err error) {
 
 // notSigned refuses a disk that carries a catalog, even one that is broken.
 func notSigned(path string) error {
-	d, err := vhdx.Open(path)
+	d, err := vhdx.OpenAlone(path)
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func templateExtractCommand() *cobra.Command {
 }
 
 func extract(ctx context.Context, path, out string, force bool) (*signing.Signed, error) {
-	d, err := vhdx.Open(path)
+	d, err := vhdx.OpenAlone(path)
 	if err != nil {
 		return nil, err
 	}

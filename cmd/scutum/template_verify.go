@@ -81,7 +81,7 @@ func (o *templateVerify) run(ctx context.Context, path string, update signing.Pr
 		}
 		trust.Certificates = append(trust.Certificates, certificates...)
 	}
-	d, err := vhdx.Open(path)
+	d, err := vhdx.OpenAlone(path)
 	if err != nil {
 		return nil, err
 	}
