@@ -36,10 +36,17 @@ func (e batEntry) reserved() bool { return e>>3&0x1ffff != 0 }
 // stored reports whether a payload block's data are in the file.
 func (e batEntry) stored() bool { return e.state() == statePresent || e.state() == statePartial }
 
-// keepsPlace reports whether a payload block was given up and still names a
-// place in the file that may hold what it held.
+// namesPlace reports whether the entry's place in the file has a meaning in its
+// state: it does in that of a payload block that was given up, which may still
+// hold what it held.
+func (e batEntry) namesPlace() bool {
+	return e.state() != stateNotPresent && e.state() != stateZero && e.offset() > 0
+}
+
+// keepsPlace reports whether the entry is that of a payload block which was
+// given up and still names its place.
 func (e batEntry) keepsPlace() bool {
-	return (e.state() == stateUndefined || e.state() == stateUnmapped) && e.offset() > 0
+	return (e.state() == stateUndefined || e.state() == stateUnmapped) && e.namesPlace()
 }
 
 func (e batEntry) String() string {

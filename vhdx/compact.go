@@ -143,7 +143,7 @@ func (d *Disk) moveTogether(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if !e.stored() || e.offset()+d.blockLength(index) <= target {
+			if !d.holds(index, e) || e.offset()+d.blockLength(index) <= target {
 				continue
 			}
 			ok, err := d.moveBlock(index, e)

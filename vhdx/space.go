@@ -147,7 +147,7 @@ func (d *Disk) findSpace() (*space, error) {
 	stale := false
 	err := d.readBAT(func(index int64, e batEntry) error {
 		at := d.bat.offset + 8*index
-		if e.stored() {
+		if d.holds(index, e) {
 			if v := d.checkPlace(at, e.offset(), d.lengthNeeded(index)); v != nil {
 				return v
 			}
@@ -155,21 +155,31 @@ func (d *Disk) findSpace() (*space, error) {
 				return &Violation{at, "2.5.1", "the block shares its place in the file with another structure", true}
 			}
 		}
-		stale = stale || e.keepsPlace()
+		stale = stale || !d.holds(index, e) && e.namesPlace()
 		return nil
 	})
 	if err != nil || !stale {
 		return s, err
 	}
-	// Blocks that were given up may still hold what they held: their places are
-	// not free, but they are nobody's to miss either.
+	// Blocks that were given up may still hold what they held, and entries that
+	// the disk does not reach may mean something to somebody: their places are not
+	// free, but they are nobody's to miss either.
 	err = d.readBAT(func(index int64, e batEntry) error {
-		if length := d.blockLength(index); e.keepsPlace() && d.checkPlace(0, e.offset(), length) == nil {
+		if length := d.blockLength(index); !d.holds(index, e) && e.namesPlace() && d.checkPlace(0, e.offset(), length) == nil {
 			s.mark(e.offset(), length)
 		}
 		return nil
 	})
 	return s, err
+}
+
+// holds reports whether the block of a BAT entry holds data, or sector bits, of
+// the disk.
+func (d *Disk) holds(index int64, e batEntry) bool {
+	if d.layout.isBitmap(index) {
+		return d.params.hasParent && e.state() == statePresent
+	}
+	return e.stored() && d.layout.block(index) < d.layout.blocks
 }
 
 // blockLength is the length in the file of the block of a BAT entry.
