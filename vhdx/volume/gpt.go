@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"strings"
 
-	"github.com/diskfs/go-diskfs/backend"
 	"github.com/diskfs/go-diskfs/partition/gpt"
 	"github.com/google/uuid"
 )
@@ -31,6 +31,7 @@ type gptCopy struct {
 	lastUsable  uint64
 	guid        [16]byte
 	entriesLBA  uint64
+	header      []byte
 	entries     []byte
 }
 
@@ -68,7 +69,7 @@ func readCopy(r io.ReaderAt, lba, last uint64, sectorSize int) (c *gptCopy, dama
 			count, size, maxEntries, gptEntrySize), nil
 	}
 
-	c = &gptCopy{lba: lba, alternate: u64(32), firstUsable: u64(40), lastUsable: u64(48), entriesLBA: u64(72)}
+	c = &gptCopy{lba: lba, alternate: u64(32), firstUsable: u64(40), lastUsable: u64(48), entriesLBA: u64(72), header: h}
 	copy(c.guid[:], h[56:])
 	length := int(count) * gptEntrySize
 	sectors := sectorsFor(length, sectorSize)
@@ -167,15 +168,14 @@ func (c *gptCopy) usableRangeFault(last uint64, sectorSize int) string {
 	return ""
 }
 
-// partitions reads the entries of the copy c through go-diskfs. It reads the
-// primary copy, or the backup at the end of the disk when the primary is no
-// GPT, and allocates what their headers ask for: so it is shown c, verified,
-// alone.
-func (c *gptCopy) partitions(f backend.File, sectorSize int) ([]Partition, error) {
-	if c.lba != 1 {
-		f = withoutPrimary{f, int64(sectorSize)}
+// partitions reads the entries of the copy c through go-diskfs. It allocates
+// what a header asks for, so it is given the verified bytes in memory, and never
+// the disk, which somebody may change meanwhile.
+func (c *gptCopy) partitions(sectorSize int) ([]Partition, error) {
+	if len(c.entries) == 0 {
+		return []Partition{}, nil
 	}
-	table, err := gpt.Read(f, sectorSize, sectorSize)
+	table, err := gpt.Read(c.alone(sectorSize), sectorSize, sectorSize)
 	if err != nil {
 		return nil, fmt.Errorf("read the GPT: %w", err)
 	}
@@ -198,19 +198,40 @@ func (c *gptCopy) partitions(f backend.File, sectorSize int) ([]Partition, error
 	return parts, nil
 }
 
-// withoutPrimary hides the sector of the primary GPT header.
-type withoutPrimary struct {
-	backend.File
-	sectorSize int64
+// A gptImage is the begin of a disk, in memory: an empty sector, a header at
+// LBA 1, and its entries.
+type gptImage struct{ *bytes.Reader }
+
+func (gptImage) Stat() (fs.FileInfo, error) { return nil, fs.ErrInvalid }
+func (gptImage) Close() error               { return nil }
+
+// alone is the copy c as a primary one on a disk of its own.
+func (c *gptCopy) alone(sectorSize int) gptImage {
+	h := bytes.Clone(c.header)
+	binary.LittleEndian.PutUint64(h[72:], 2)
+	clear(h[16:20])
+	binary.LittleEndian.PutUint32(h[16:], crc32.ChecksumIEEE(h))
+	b := make([]byte, 2*sectorSize, 2*sectorSize+len(c.entries))
+	copy(b[sectorSize:], h)
+	return gptImage{bytes.NewReader(append(b, c.entries...))}
 }
 
-func (w withoutPrimary) ReadAt(p []byte, off int64) (int, error) {
-	n, err := w.File.ReadAt(p, off)
-	from, to := max(w.sectorSize-off, 0), min(2*w.sectorSize-off, int64(n))
-	if from < to {
-		clear(p[from:to])
+// nameIsUTF16 says whether the name in the entry of a partition, up to its end
+// or its first NUL, is UTF-16: whether all surrogates in it are in pairs.
+func (c *gptCopy) nameIsUTF16(index int) bool {
+	name := c.entries[(index-1)*gptEntrySize:][56:gptEntrySize]
+	high := false // the unit before was the first of a pair
+	for ; len(name) > 0; name = name[2:] {
+		unit := binary.LittleEndian.Uint16(name)
+		if low := unit >= 0xdc00 && unit < 0xe000; low != high {
+			return false
+		}
+		if unit == 0 {
+			return true
+		}
+		high = unit >= 0xd800 && unit < 0xdc00
 	}
-	return n, err
+	return !high
 }
 
 // formatGUID writes a GUID of the GPT, whose first three fields are

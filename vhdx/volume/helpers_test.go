@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,16 +24,10 @@ const (
 	basicType = "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7"
 )
 
-// memDisk is a raw disk in memory as go-diskfs wants it.
-type memDisk struct{ *bytes.Reader }
-
-func (memDisk) Stat() (fs.FileInfo, error) { return nil, fs.ErrInvalid }
-func (memDisk) Close() error               { return nil }
-
 // readRaw reads the layout of a raw disk image.
 func readRaw(image []byte, sectorSize int) (*Layout, error) {
 	l := &Layout{Table: TableNone, SectorSize: sectorSize, Size: int64(len(image))}
-	return l, l.read(memDisk{bytes.NewReader(image)})
+	return l, l.read(bytes.NewReader(image))
 }
 
 func mustReadRaw(t testing.TB, image []byte) *Layout {

@@ -3,9 +3,8 @@ package volume
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"slices"
-
-	"github.com/diskfs/go-diskfs/backend"
 
 	"github.com/scutum-project/scutum/vhdx"
 )
@@ -21,37 +20,37 @@ func Read(d *vhdx.Disk) (*Layout, error) {
 		l.refuseDifferencing()
 		return l, nil
 	}
-	if err := l.read(d.Storage()); err != nil {
+	if err := l.read(d); err != nil {
 		return nil, fmt.Errorf("read the partitions of the disk: %w", err)
 	}
 	return l, nil
 }
 
 // read fills in the layout of a disk whose sector size and size are set.
-func (l *Layout) read(f backend.File) error {
+func (l *Layout) read(r io.ReaderAt) error {
 	sectors := uint64(l.Size / int64(l.SectorSize))
 	if sectors < 2 {
 		l.refuseTable(nil, Unknown)
 		return nil
 	}
-	head, err := readFull(f, 0, int(min(headSize, l.Size)))
+	head, err := readFull(r, 0, int(min(headSize, l.Size)))
 	if err != nil {
 		return fmt.Errorf("read the MBR: %w", err)
 	}
-	types, whole := mbrTypes(head), detect(head)
-	protective := slices.Contains(types, mbrProtective)
+	mbr, whole := readMBR(head), detect(head)
+	protective := slices.ContainsFunc(mbr, func(p mbrPartition) bool { return p.typ == mbrProtective })
 	switch {
 	case protective:
 	case whole != Unknown: // of a boot sector no byte is a partition type
-		types = nil
-	case len(types) > 0: // what systems go by, even where a GPT is left over
+		mbr = nil
+	case len(mbr) > 0: // what systems go by, even where a GPT is left over
 		l.Table = TableMBR
-		l.refuseTable(types, whole)
+		l.refuseTable(mbr, whole)
 		return nil
 	}
 
 	last := sectors - 1
-	g, err := l.readGPT(f, last, protective)
+	g, err := l.readGPT(r, last, protective)
 	if err != nil {
 		return err
 	}
@@ -59,12 +58,12 @@ func (l *Layout) read(f backend.File) error {
 		l.refuseTable(nil, whole)
 		return nil
 	}
-	l.checkProtectiveMBR(types)
+	l.checkProtectiveMBR(mbr)
 	if g == nil {
 		return nil
 	}
 	l.GUID = formatGUID(g.guid)
-	if l.Partitions, err = g.partitions(f, l.SectorSize); err != nil {
+	if l.Partitions, err = g.partitions(l.SectorSize); err != nil {
 		return err
 	}
 	slices.SortFunc(l.Partitions, func(a, b Partition) int {
@@ -74,7 +73,7 @@ func (l *Layout) read(f backend.File) error {
 		p := &l.Partitions[i]
 		p.FileSystem = Unknown
 		if p.within(0, last) {
-			head, err := readFull(f, p.Offset(), int(min(headSize, p.Length())))
+			head, err := readFull(r, p.Offset(), int(min(headSize, p.Length())))
 			if err != nil {
 				return fmt.Errorf("read partition %d: %w", p.Index, err)
 			}
@@ -83,6 +82,8 @@ func (l *Layout) read(f backend.File) error {
 	}
 	l.assignRoles()
 	l.checkPartitions(g.firstUsable, min(g.lastUsable, last))
+	l.checkNames(g)
+	l.checkOrder()
 	l.checkVolumes()
 	return nil
 }

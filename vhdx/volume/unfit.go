@@ -15,6 +15,8 @@ var (
 	ErrBrokenGPT        = errors.New("broken GPT")
 	ErrDynamicDisk      = errors.New("dynamic disk")
 	ErrDifferencing     = errors.New("differencing disk")
+	ErrName             = errors.New("partition name not UTF-16")
+	ErrOrder            = errors.New("GPT entries out of order")
 	ErrTooFewPartitions = errors.New("too few partitions")
 	ErrOutOfRange       = errors.New("partition out of range")
 	ErrOverlap          = errors.New("overlapping partitions")
@@ -57,16 +59,16 @@ func (l *Layout) refuseDifferencing() {
 		"the disk is a differencing disk, and its content is only partly in this file")
 }
 
-// refuseTable judges a disk without a GPT: types are those of its MBR, and
-// whole is what its first bytes look like.
-func (l *Layout) refuseTable(types []byte, whole FileSystem) {
+// refuseTable judges a disk without a GPT: mbr is what its MBR holds, and whole
+// is what its first bytes look like.
+func (l *Layout) refuseTable(mbr []mbrPartition, whole FileSystem) {
 	switch {
-	case len(types) > 0:
-		dynamic, remedy := slices.Contains(types, mbrLDM), remedyConvertMBR
+	case len(mbr) > 0:
+		dynamic, remedy := slices.ContainsFunc(mbr, func(p mbrPartition) bool { return p.typ == mbrLDM }), remedyConvertMBR
 		if dynamic {
 			remedy = remedyDynamic // mbr2gpt takes basic disks only
 		}
-		l.refuse(ErrMBR, remedy, "the disk has an MBR partition table (partition types %s), not a GPT", describeMBRTypes(types))
+		l.refuse(ErrMBR, remedy, "the disk has an MBR partition table (partition types %s), not a GPT", describeMBR(mbr))
 		if dynamic {
 			l.refuseDynamic()
 		}
@@ -84,13 +86,38 @@ func (l *Layout) refuseDynamic() {
 }
 
 // checkProtectiveMBR judges the MBR of a disk that has a GPT.
-func (l *Layout) checkProtectiveMBR(types []byte) {
+func (l *Layout) checkProtectiveMBR(mbr []mbrPartition) {
 	const remedy = "write a protective MBR with gdisk (commands x, n, w)"
 	switch {
-	case len(types) == 0:
+	case len(mbr) == 0:
 		l.refuse(ErrBrokenGPT, remedy, "the GPT has no protective MBR")
-	case len(types) > 1:
-		l.refuse(ErrMBR, remedy, "the disk is a hybrid of GPT and MBR (partition types %s), which systems read differently", describeMBRTypes(types))
+	case len(mbr) > 1:
+		l.refuse(ErrMBR, remedy, "the disk is a hybrid of GPT and MBR (partition types %s), which systems read differently", describeMBR(mbr))
+	case mbr[0].first != 1: // UEFI 2.10, section 5.2.3
+		l.refuse(ErrBrokenGPT, remedy, "the partition of the protective MBR begins at LBA %d, not 1, and some systems do not take it for one", mbr[0].first)
+	}
+}
+
+// checkNames judges the names of the partitions, which are UTF-16. One that is
+// not can be shown by nobody, and not be told from another.
+func (l *Layout) checkNames(g *gptCopy) {
+	for _, p := range l.Partitions {
+		if !g.nameIsUTF16(p.Index) {
+			l.refuse(ErrName, fmt.Sprintf(`give it another with "sgdisk --change-name=%d:NAME DEVICE"`, p.Index),
+				"the name of partition %d is not valid UTF-16", p.Index)
+		}
+	}
+}
+
+// checkOrder wants the partitions numbered from 1 in the order in which they
+// lie on the disk, so that nothing but their places decides the numbers.
+func (l *Layout) checkOrder() {
+	for i, p := range l.Partitions {
+		if p.Index != i+1 {
+			l.refuse(ErrOrder, `sort the entries with "sgdisk --sort DEVICE"`,
+				"the entries of the GPT are not in the order of the partitions: the one that is number %d on the disk has entry %d", i+1, p.Index)
+			return
+		}
 	}
 }
 

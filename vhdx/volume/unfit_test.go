@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/diskfs/go-diskfs/partition/gpt"
 	"github.com/stretchr/testify/require"
@@ -55,6 +56,22 @@ func setType(image []byte, entry int, typ gpt.Type) {
 	seal(image, lastLBA, 512)
 }
 
+// named gives the first partition a name that ends with units of UTF-16.
+func named(name string, units ...uint16) func([]byte) []byte {
+	return func(image []byte) []byte {
+		field := make([]byte, 0, 72)
+		for _, unit := range append(utf16.Encode([]rune(name)), units...) {
+			field = binary.LittleEndian.AppendUint16(field, unit)
+		}
+		for _, entries := range []int{primaryEntry, backupEntry} {
+			copy(image[entries+56:], field[:72])
+		}
+		seal(image, 1, 512)
+		seal(image, lastLBA, 512)
+		return image
+	}
+}
+
 func TestUnfit(t *testing.T) {
 	fit := smallDisk(t)
 	require.True(t, sgdiskFindsNoProblem(t, fit))
@@ -80,6 +97,8 @@ func TestUnfit(t *testing.T) {
 			want: []error{ErrNoPartitionTable}},
 		{name: "one sector", edit: func(b []byte) []byte { return b[:512] },
 			want: []error{ErrNoPartitionTable}},
+		{name: "protective MBR begins elsewhere", edit: func(b []byte) []byte { b[446+8]++; return b },
+			want: []error{ErrBrokenGPT}, reason: "the protective MBR begins at LBA 2, not 1", partitions: 2},
 		{name: "one volume", edit: func(b []byte) []byte { clear(b); copy(b, ntfs); return b },
 			want: []error{ErrNoPartitionTable}, reason: "all of it is one volume (ntfs)"},
 		{name: "MBR", edit: func(b []byte) []byte { return sgdisk(t, b, "--gpttombr=1:2") },
@@ -165,7 +184,7 @@ func TestUnfit(t *testing.T) {
 			both(b, secondEntry+entryFirst, 0)
 			both(b, secondEntry+entryLast, 1<<64-1)
 			return b
-		}, want: []error{ErrOutOfRange, ErrNoOSVolume}, reason: "partition 2", partitions: 2, sgdiskToo: true},
+		}, want: []error{ErrOutOfRange, ErrOrder, ErrNoOSVolume}, reason: "partition 2", partitions: 2, sgdiskToo: true},
 		{name: "partition ends before it begins", edit: func(b []byte) []byte { both(b, entryLast, 2000); return b },
 			want: []error{ErrOutOfRange}, reason: "partition 1, 0 sectors", partitions: 2, sgdiskToo: true},
 		{name: "same GUID twice", edit: func(b []byte) []byte {
@@ -176,10 +195,30 @@ func TestUnfit(t *testing.T) {
 			return b
 		}, want: []error{ErrDuplicateGUID}, reason: "partitions 1 and 2 have the same GUID", partitions: 2},
 
+		{name: "first of a surrogate pair at the end of a name", edit: named("a", 0xd800), want: []error{ErrName}, reason: "the name of partition 1", partitions: 2},
+		{name: "first of a surrogate pair in a name", edit: named("a", 0xdbff, 'b'), want: []error{ErrName}, partitions: 2},
+		{name: "second of a surrogate pair", edit: named("", 0xdc00), want: []error{ErrName}, partitions: 2},
+		{name: "surrogates in the wrong order", edit: named("", 0xdc00, 0xd800), want: []error{ErrName}, partitions: 2},
+		{name: "first of a surrogate pair twice", edit: named("", 0xd83d, 0xd83d, 0xde00), want: []error{ErrName}, partitions: 2},
+		{name: "first of a surrogate pair in the last unit", edit: named(strings.Repeat("x", 35), 0xd83d), want: []error{ErrName}, partitions: 2},
+		{name: "surrogate pair", edit: named("", 0xd83d, 0xde00), partitions: 2},
+		{name: "surrogate pair in the last units", edit: named(strings.Repeat("x", 34), 0xd83d, 0xde00), partitions: 2},
+		{name: "replacement character", edit: named("", 0xfffd), partitions: 2},
+		{name: "entries swapped", edit: func(b []byte) []byte { return sgdisk(t, b, "--transpose=1:2") },
+			want: []error{ErrOrder}, reason: "the one that is number 1 on the disk has entry 2", partitions: 2},
+		{name: "entry left out", edit: func(b []byte) []byte { return sgdisk(t, b, "--transpose=2:5") },
+			want: []error{ErrOrder}, reason: "number 2 on the disk has entry 5", partitions: 2},
+		{name: "entries swapped and sorted again", edit: func(b []byte) []byte {
+			return sgdisk(t, sgdisk(t, sgdisk(t, b, "--transpose=1:2"), "--transpose=2:5"), "--sort")
+		}, partitions: 2},
+		{name: "bad name changed by its remedy", edit: func(b []byte) []byte {
+			return sgdisk(t, named("", 0xdc00)(b), "--change-name=1:EFI")
+		}, partitions: 2},
+
 		{name: "no partitions", edit: func(b []byte) []byte { setType(b, 0, gpt.Unused); setType(b, 1, gpt.Unused); return b },
 			want: []error{ErrTooFewPartitions, ErrNoOSVolume}},
 		{name: "one partition", edit: func(b []byte) []byte { setType(b, 0, gpt.Unused); return b },
-			want: []error{ErrTooFewPartitions}, reason: "the disk has too few partitions (1)", partitions: 1},
+			want: []error{ErrTooFewPartitions, ErrOrder}, reason: "the disk has too few partitions (1)", partitions: 1},
 		{name: "LDM data", edit: func(b []byte) []byte { setType(b, 1, gpt.MicrosoftLDMData); return b },
 			want: []error{ErrDynamicDisk}, partitions: 2},
 		{name: "LDM metadata", edit: func(b []byte) []byte { setType(b, 0, gpt.MicrosoftLDMMetadata); return b },
@@ -223,7 +262,7 @@ func TestReadTellsOfFailingDisk(t *testing.T) {
 	image := smallDisk(t)
 	for _, broken := range []int64{0, primary, primaryEntry, backup, backupEntry, mib, 2 * mib} {
 		l := &Layout{SectorSize: 512, Size: diskSize}
-		require.ErrorIs(t, l.read(failing{memDisk{bytes.NewReader(image)}, broken}), errFailing, "offset %d", broken)
+		require.ErrorIs(t, l.read(failing{bytes.NewReader(image), broken}), errFailing, "offset %d", broken)
 	}
 }
 
@@ -231,7 +270,7 @@ var errFailing = errors.New("input/output error")
 
 // failing is a disk that cannot read its byte at an offset.
 type failing struct {
-	memDisk
+	*bytes.Reader
 	at int64
 }
 
@@ -239,5 +278,5 @@ func (f failing) ReadAt(p []byte, off int64) (int, error) {
 	if off <= f.at && f.at < off+int64(len(p)) {
 		return 0, errFailing
 	}
-	return f.memDisk.ReadAt(p, off)
+	return f.Reader.ReadAt(p, off)
 }
