@@ -167,6 +167,26 @@ func (d *Disk) bitmapRun(off, limit int64) (present bool, length int64, err erro
 	}
 }
 
+// GivenUpBlocks counts the payload blocks in the states undefined and unmapped
+// whose BAT entries still name a place in the file. They read as zeros here;
+// section 2.5.1.1 allows other readers to return what that place holds. Compact
+// makes them forget it.
+func (d *Disk) GivenUpBlocks() (int64, error) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.closed {
+		return 0, ErrClosed
+	}
+	n := int64(0)
+	err := d.readBAT(func(index int64, e batEntry) error {
+		if !d.layout.isBitmap(index) && e.keepsPlace() {
+			n++
+		}
+		return nil
+	})
+	return n, err
+}
+
 // ReadAt reads the virtual disk. It returns io.EOF where the disk ends.
 func (d *Disk) ReadAt(p []byte, off int64) (int, error) {
 	d.mu.RLock()

@@ -20,6 +20,13 @@ func Read(d *vhdx.Disk) (*Layout, error) {
 		l.refuseDifferencing()
 		return l, nil
 	}
+	givenUp, err := d.GivenUpBlocks()
+	if err != nil {
+		return nil, fmt.Errorf("read the block allocation table: %w", err)
+	}
+	if givenUp > 0 {
+		l.refuseGivenUp(givenUp, d.Info().Type)
+	}
 	if err := l.read(d); err != nil {
 		return nil, fmt.Errorf("read the partitions of the disk: %w", err)
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/diskfs/go-diskfs/partition/gpt"
+
+	"github.com/scutum-project/scutum/vhdx"
 )
 
 // Why a disk is not fit to be a template, for errors.Is.
@@ -17,6 +19,7 @@ var (
 	ErrDifferencing     = errors.New("differencing disk")
 	ErrName             = errors.New("partition name not UTF-16")
 	ErrOrder            = errors.New("GPT entries out of order")
+	ErrGivenUpBlocks    = errors.New("unmapped blocks that keep data")
 	ErrTooFewPartitions = errors.New("too few partitions")
 	ErrOutOfRange       = errors.New("partition out of range")
 	ErrOverlap          = errors.New("overlapping partitions")
@@ -57,6 +60,16 @@ const (
 func (l *Layout) refuseDifferencing() {
 	l.refuse(ErrDifferencing, "merge it with its parent (Merge-VHD), or copy it to a disk of its own (Convert-VHD)",
 		"the disk is a differencing disk, and its content is only partly in this file")
+}
+
+// refuseGivenUp is for a disk that other programs may read differently.
+func (l *Layout) refuseGivenUp(blocks int64, t vhdx.Type) {
+	remedy := `run "scutum vhdx compact DISK.vhdx"`
+	if t == vhdx.Fixed { // keeps all its blocks
+		remedy = `copy the disk with "scutum vhdx convert DISK.vhdx NEW.vhdx --fixed"`
+	}
+	l.refuse(ErrGivenUpBlocks, remedy, "blocks of the file (%d) are unmapped or undefined and keep data, "+
+		"which some programs read where others read zeros", blocks)
 }
 
 // refuseTable judges a disk without a GPT: mbr is what its MBR holds, and whole
