@@ -5,7 +5,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +20,7 @@ func certCommand() *cobra.Command {
 type certNew struct {
 	subject, keyType, pem string
 	days                  int
-	force                 bool
+	force, noPassword     bool
 	password              passwordSource
 }
 
@@ -63,6 +62,7 @@ that an authority of theirs has issued.`,
 	cmd.Flags().StringVar(&o.pem, "pem", "", "write the certificate alone to `OUT.pem`, for those who are to trust it")
 	forceFlag(cmd, &o.force)
 	o.password.flags(cmd)
+	cmd.Flags().BoolVar(&o.noPassword, "no-password", false, "leave the key open to whoever gets the file")
 	jsonFlag(cmd)
 	required(cmd, "subject")
 	return cmd
@@ -78,18 +78,10 @@ func (o *certNew) run(ctx context.Context, out string) (*signing.Identity, error
 	if o.days < 1 || o.days > 36500 {
 		return nil, fmt.Errorf("--days: %d is not from 1 to 36500", o.days)
 	}
-	if o.pem == out {
-		return nil, errors.New("--pem: it names the same file as the PFX")
-	}
-	if err := free(out, o.force); err != nil {
+	if err := claim(o.force, []file{{"OUT.pfx", out}, {"--pem", o.pem}}, o.password.input()); err != nil {
 		return nil, err
 	}
-	if o.pem != "" {
-		if err := free(o.pem, o.force); err != nil {
-			return nil, err
-		}
-	}
-	password, err := o.password.read(ctx, "password for "+out, true)
+	password, err := o.newPassword(ctx, out)
 	if err != nil {
 		return nil, err
 	}
@@ -112,11 +104,36 @@ func (o *certNew) run(ctx context.Context, out string) (*signing.Identity, error
 	if err := pem.Encode(f, &pem.Block{Type: "CERTIFICATE", Bytes: id.Certificate.Raw}); err != nil {
 		return nil, err
 	}
+	return id, o.save(out, pfx, f)
+}
+
+// save writes the PFX file, and gives the PEM file its name. The key comes
+// first, and stays when the other fails: it may have replaced another.
+func (o *certNew) save(out string, pfx []byte, pem *atomicfile.File) error {
+	if err := pem.Sync(); err != nil {
+		return err
+	}
 	if err := atomicfile.WriteFile(out, pfx, 0o600, o.force); err != nil {
-		return nil, err
+		return err
 	}
-	if err := f.Commit(); err != nil {
-		return nil, errors.Join(err, os.Remove(out))
+	if err := pem.Commit(); err != nil {
+		return fmt.Errorf("%s is written, with the key and the certificate, but %s is not (%q does that): %v",
+			out, o.pem, "openssl pkcs12 -in "+out+" -clcerts -nokeys -out "+o.pem, err)
 	}
-	return id, nil
+	return nil
+}
+
+// newPassword gets the password that the key will be under.
+func (o *certNew) newPassword(ctx context.Context, out string) (string, error) {
+	if o.noPassword {
+		if o.password.given() {
+			return "", errors.New("password: --no-password excludes --password-file and --password-env")
+		}
+		return "", nil
+	}
+	password, err := o.password.read(ctx, "password for "+out, true)
+	if err == nil && password == "" {
+		err = errors.New("password: it is empty; with --no-password, whoever gets the file has the key")
+	}
+	return password, err
 }

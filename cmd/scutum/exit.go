@@ -37,8 +37,10 @@ func exitStatus(ctx context.Context, errOut io.Writer, err error) int {
 	if errors.Is(err, fs.ErrExist) {
 		err = fmt.Errorf("%w; --force replaces it", err)
 	}
+	prefix := "scutum: " // further lines are indented: what a file says must not look like another error
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(errOut, "scutum: %s\n", printable(strings.TrimRight(line, "\n")))
+		fmt.Fprintf(errOut, "%s%s\n", prefix, printable(strings.TrimRight(line, "\n")))
+		prefix = "  "
 	}
 	return exitBad
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/ecdsa"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
@@ -60,12 +61,10 @@ func factsOfCatalog(s *signing.Signed) catalogFacts {
 		SignedAt: moment(s.SigningTime), Signer: factsOfCertificate(s.Signer),
 	}
 	for _, v := range c.Volumes {
-		f.Segments += len(v.Segments) / hashSize
+		f.Segments += len(v.Segments) / sha256.Size
 	}
 	return f
 }
-
-const hashSize = 32 // of a SHA-256
 
 func (f catalogFacts) pairs() []string {
 	return []string{
@@ -77,4 +76,10 @@ func (f catalogFacts) pairs() []string {
 		"signer", f.Signer.Subject + " (" + f.Signer.Key + ")",
 		"thumbprint", "SHA-256 " + f.Signer.SHA256,
 	}
+}
+
+// unjudged are the pairs for commands that do not ask whether the signer is
+// trusted: anybody can make a certificate with any name.
+func (f catalogFacts) unjudged() []string {
+	return append(f.pairs(), "signer trusted", `not checked here; "scutum template verify" checks it`)
 }

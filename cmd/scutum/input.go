@@ -90,8 +90,9 @@ func readCertificates(path string) ([]*x509.Certificate, error) {
 		return nil, err
 	}
 	var certificates []*x509.Certificate
-	if isPEM(data) {
+	if begun := bytes.Count(data, pemBegin); begun > 0 {
 		for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+			begun--
 			if block.Type != "CERTIFICATE" {
 				continue
 			}
@@ -100,6 +101,9 @@ func readCertificates(path string) ([]*x509.Certificate, error) {
 				return nil, fmt.Errorf("read %s: certificate %d: %w", path, len(certificates)+1, err)
 			}
 			certificates = append(certificates, c)
+		}
+		if begun > 0 { // pem.Decode passes over what it cannot read
+			return nil, fmt.Errorf("read %s: %d of its PEM blocks cannot be read: have the file sent again", path, begun)
 		}
 	} else if certificates, err = x509.ParseCertificates(data); err != nil {
 		return nil, fmt.Errorf("read %s: it is neither a PEM nor a DER certificate: %w", path, err)
@@ -110,4 +114,6 @@ func readCertificates(path string) ([]*x509.Certificate, error) {
 	return certificates, nil
 }
 
-func isPEM(data []byte) bool { return bytes.Contains(data, []byte("-----BEGIN ")) }
+var pemBegin = []byte("-----BEGIN ")
+
+func isPEM(data []byte) bool { return bytes.Contains(data, pemBegin) }

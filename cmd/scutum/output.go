@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -22,7 +25,8 @@ func jsonFlag(cmd *cobra.Command) {
 // The output is written in one piece.
 func report(cmd *cobra.Command, facts any, text func(s *sheet)) error {
 	var out bytes.Buffer
-	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
+	asJSON, _ := cmd.Flags().GetBool("json")
+	if asJSON {
 		encoder := json.NewEncoder(&out)
 		encoder.SetEscapeHTML(false)
 		encoder.SetIndent("", "  ")
@@ -32,7 +36,11 @@ func report(cmd *cobra.Command, facts any, text func(s *sheet)) error {
 	} else {
 		text(&sheet{out: &out})
 	}
-	_, err := cmd.OutOrStdout().Write(out.Bytes())
+	written := out.Bytes()
+	if asJSON {
+		written = printableJSON(written)
+	}
+	_, err := cmd.OutOrStdout().Write(written)
 	return err
 }
 
@@ -76,19 +84,22 @@ func (s *sheet) table(rows ...[]string) {
 	}
 }
 
-// printable escapes what is not a visible character or a space, so that no
-// file can send commands to the terminal.
+// visible says whether a character is one, or a space. Control characters and
+// those that turn the direction of writing are not.
+func visible(r rune) bool {
+	return r == ' ' || unicode.IsGraphic(r) && !unicode.IsSpace(r) && r != unicode.ReplacementChar
+}
+
+// printable escapes what is not visible, so that no file can send commands to
+// the terminal, or make it show something else than what it says.
 func printable(s string) string {
-	clean := func(r rune) bool {
-		return r == ' ' || unicode.IsGraphic(r) && !unicode.IsSpace(r) && r != unicode.ReplacementChar
-	}
-	if strings.IndexFunc(s, func(r rune) bool { return !clean(r) }) < 0 {
+	if strings.IndexFunc(s, func(r rune) bool { return !visible(r) }) < 0 {
 		return s
 	}
 	var b strings.Builder
 	for i, r := range s {
 		switch {
-		case clean(r):
+		case visible(r):
 			b.WriteRune(r)
 		case r == unicode.ReplacementChar:
 			b.WriteString(`\x` + strconv.FormatUint(uint64(s[i])|0x100, 16)[1:])
@@ -98,6 +109,22 @@ func printable(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// printableJSON does the same to JSON, where such characters are part of
+// strings, but for the line feeds in between. It stays the same JSON.
+func printableJSON(text []byte) []byte {
+	var b []byte
+	for _, r := range string(text) {
+		if r == '\n' || visible(r) {
+			b = utf8.AppendRune(b, r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			b = fmt.Appendf(b, `\u%04x`, unit)
+		}
+	}
+	return b
 }
 
 // moment writes a time as RFC 3339 in UTC, the same in text and JSON.

@@ -26,6 +26,9 @@ func (s *passwordSource) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.env, "password-env", "", "read the password from the environment variable `VAR`")
 }
 
+// input is the file that the password is in.
+func (s *passwordSource) input() file { return file{"--password-file", s.file} }
+
 // given reports whether the password is to come from elsewhere than the terminal.
 func (s *passwordSource) given() bool { return s.file != "" || s.env != "" }
 

@@ -13,12 +13,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// run executes one command line, until ctx ends, and returns the exit status. The first Ctrl-C
-// cancels the work, which then cleans up; a second one ends the process.
+// run executes one command line, until ctx ends, and returns the exit status.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible(ctx)
 	defer stop()
-	context.AfterFunc(ctx, stop)
 
 	root := rootCommand()
 	root.SetArgs(args)
@@ -26,6 +24,22 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	root.SetOut(out)
 	root.SetErr(errOut)
 	return exitStatus(ctx, errOut, root.ExecuteContext(ctx))
+}
+
+// interruptible makes a context that the first Ctrl-C ends, so that the work is
+// stopped and cleaned up; a second one ends the process. A terminal that closes
+// may say so twice and means it once; under nohup it says nothing.
+func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	hangup := func() {}
+	if !signal.Ignored(syscall.SIGHUP) {
+		ctx, hangup = signal.NotifyContext(ctx, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, func() {
+		stop()
+		hangup()
+	}
 }
 
 func rootCommand() *cobra.Command {

@@ -22,6 +22,11 @@ func (s *signerSource) flags(cmd *cobra.Command) {
 	s.password.flags(cmd)
 }
 
+// inputs are the files that load reads.
+func (s *signerSource) inputs() []file {
+	return []file{{"--cert", s.cert}, {"--key", s.key}, s.password.input()}
+}
+
 // load reads certificate and key. The terminal is asked only for the password
 // of a PFX file that has one.
 func (s *signerSource) load(ctx context.Context) (*signing.Identity, error) {

@@ -102,7 +102,7 @@ func (f *inspectFacts) text(s *sheet) {
 	s.line("")
 	switch {
 	case f.Catalog != nil:
-		s.facts(f.Catalog.pairs()...)
+		s.facts(f.Catalog.unjudged()...)
 	case f.CatalogError != "":
 		s.line("The disk carries a catalog that cannot be used: " + f.CatalogError)
 	default:

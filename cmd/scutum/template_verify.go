@@ -57,19 +57,19 @@ system. With --trust it must be one of those in the files, or issued under one.`
 }
 
 type verifyFacts struct {
-	Disk        string               `json:"disk"`
-	OK          bool                 `json:"ok"`
-	Signature   string               `json:"signature"` // good, bad or missing
-	Trusted     bool                 `json:"trusted"`
-	TrustError  string               `json:"trustError,omitempty"`
-	Catalog     *catalogFacts        `json:"catalog"`
-	Intact      bool                 `json:"intact"`
-	Differences []signing.Difference `json:"differences"`
-	Altered     []signing.Alteration `json:"altered"`
+	Disk           string               `json:"disk"`
+	OK             bool                 `json:"ok"`
+	Signature      string               `json:"signature"`                // good, bad or missing
+	SignatureError string               `json:"signatureError,omitempty"` // why it is not good
+	Trusted        bool                 `json:"trusted"`
+	TrustError     string               `json:"trustError,omitempty"`
+	Catalog        *catalogFacts        `json:"catalog"`
+	Intact         bool                 `json:"intact"`
+	Differences    []signing.Difference `json:"differences"`
+	Altered        []signing.Alteration `json:"altered"`
 
 	catalog *signing.Catalog
 	report  *signing.Report
-	reason  string
 }
 
 func (o *templateVerify) run(ctx context.Context, path string, update signing.Progress) (*verifyFacts, error) {
@@ -91,10 +91,10 @@ func (o *templateVerify) run(ctx context.Context, path string, update signing.Pr
 	signed, err := o.catalog(d, path)
 	switch {
 	case errors.Is(err, signing.ErrNotSigned):
-		f.Signature, f.reason = "missing", err.Error()
+		f.Signature, f.SignatureError = "missing", err.Error()
 		return f, nil
 	case errors.Is(err, cms.ErrSignature):
-		f.Signature, f.reason = "bad", err.Error()
+		f.Signature, f.SignatureError = "bad", err.Error()
 		return f, nil
 	case err != nil:
 		return nil, err
@@ -125,7 +125,7 @@ func (o *templateVerify) catalog(d *vhdx.Disk, path string) (*signing.Signed, er
 func (f *verifyFacts) text(s *sheet) {
 	if f.Catalog == nil {
 		s.facts("disk", f.Disk, "signature", f.Signature)
-		s.line("The disk is not proven: " + f.reason)
+		s.line("The disk is not proven: " + f.SignatureError)
 		return
 	}
 	pairs := append([]string{"disk", f.Disk}, f.Catalog.pairs()...)

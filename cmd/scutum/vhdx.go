@@ -50,6 +50,10 @@ func showInfo(cmd *cobra.Command, path string, d *vhdx.Disk) error {
 		if facts.LogReplayed {
 			unwritten = `holds changes that are not in their place yet; "scutum vhdx check --repair" brings them there`
 		}
+		differ := ""
+		if facts.RegionTablesDiffer {
+			differ = `differ; "scutum vhdx check --repair" makes them the same`
+		}
 		s.facts(
 			"file", facts.File,
 			"type", facts.Type.String(),
@@ -63,6 +67,7 @@ func showInfo(cmd *cobra.Command, path string, d *vhdx.Disk) error {
 			"creator", facts.Creator,
 			"parent", facts.Parent,
 			"log", unwritten,
+			"region tables", differ,
 		)
 		for _, item := range facts.Items {
 			s.line("metadata item " + item.ID.String() + ", " + strconv.Itoa(item.Length) + " bytes")

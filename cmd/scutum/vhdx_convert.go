@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -57,8 +56,12 @@ func (o *vhdxConvert) run(cmd *cobra.Command, in, out string) error {
 	if to == "raw" && o.geometry != (geometry{}) {
 		return usageError(cmd, errors.New("a raw image has no type, block size or sector size"))
 	}
-	if same(in, out) {
-		return usageError(cmd, errors.New("IN and OUT are the same file"))
+	inputs := []file{{"IN", in}}
+	if from == "vhdx" {
+		inputs = chain("IN", in)
+	}
+	if err := claim(o.force, []file{{"OUT", out}}, inputs...); err != nil {
+		return err
 	}
 	src, err := openSource(in, from)
 	if err != nil {
@@ -176,11 +179,4 @@ func formatOf(path, given, flag string) (string, error) {
 		return "raw", nil
 	}
 	return "", fmt.Errorf("the name of %s does not tell its format; give it with %s", path, flag)
-}
-
-// same says whether both paths lead to one file.
-func same(a, b string) bool {
-	infoA, errA := os.Stat(a)
-	infoB, errB := os.Stat(b)
-	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }

@@ -67,6 +67,9 @@ does and holds what is changed from then on.`,
 			case !cmd.Flags().Changed("size"):
 				return usageError(cmd, errors.New("--size or --parent is missing"))
 			}
+			if err := claim(o.force, []file{{"DISK.vhdx", args[0]}}, chain("--parent", o.parent)...); err != nil {
+				return err
+			}
 			if err := createDisk(args[0], o.force, options); err != nil {
 				return err
 			}

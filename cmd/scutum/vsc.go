@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -49,14 +50,14 @@ func showCatalog(cmd *cobra.Command, path string, signed *signing.Signed) error 
 	}{File: path, Catalog: factsOfCatalog(signed), Disk: signed.Catalog.Disk}
 	rows := [][]string{{"VOLUME", "FILE SYSTEM", "NAME", "OFFSET", "SIZE", "SEGMENTS"}}
 	for _, v := range signed.Catalog.Volumes {
-		place, segments := v.Range(facts.Disk), len(v.Segments)/hashSize
+		place, segments := v.Range(facts.Disk), len(v.Segments)/sha256.Size
 		facts.Volumes = append(facts.Volumes, volumeFacts{v, segments})
 		rows = append(rows, []string{
 			string(v.Role), string(v.FileSystem), v.Name, strconv.FormatInt(place.Offset, 10), formatSize(place.Length), strconv.Itoa(segments),
 		})
 	}
 	return report(cmd, facts, func(s *sheet) {
-		s.facts(append(facts.Catalog.pairs(), "disk", formatBytes(facts.Disk.Size)+", sectors of "+strconv.Itoa(facts.Disk.SectorSize)+" bytes")...)
+		s.facts(append(facts.Catalog.unjudged(), "disk", formatBytes(facts.Disk.Size)+", sectors of "+strconv.Itoa(facts.Disk.SectorSize)+" bytes")...)
 		s.line("")
 		s.table(rows...)
 	})
