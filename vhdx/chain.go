@@ -10,9 +10,39 @@ import (
 	"slices"
 )
 
-// openParent finds and opens the parent of the disk in file, which is at path.
-// chain is what was opened on the way here. It returns the path it was found at.
-func openParent(file File, s *structure, path string, chain []os.FileInfo) (*Disk, string, error) {
+// maxStructures bounds, in bytes, what the disks of a chain keep of their
+// structures beside cached sectors: one with the longest log, or 64 that each
+// have as many regions and items as there may be.
+const maxStructures = 28 << 20
+
+// A chain is what a differencing disk and its parents have in common.
+type chain struct {
+	files      []os.FileInfo // of the disks that led to the one to open
+	structures int64         // bytes that are kept of all
+	sectors    sectorCaches
+}
+
+// keep makes the structure of one more disk count.
+func (c *chain) keep(s *structure) error {
+	if c.structures += s.memory(); c.structures > maxStructures {
+		return errors.New("the disks of the chain have too many regions, metadata items and updates in their logs")
+	}
+	return nil
+}
+
+// memory is about what a structure keeps, in bytes.
+func (s *structure) memory() int64 {
+	const perUpdate, perRegion, perItem = 40, 160, 40 // a region with its span and its name
+	n := perUpdate*int64(cap(s.image.writes)) + perRegion*int64(len(s.regions)) + perItem*int64(len(s.items))
+	for key, value := range s.params.locator {
+		n += int64(len(key) + len(value))
+	}
+	return n
+}
+
+// openParent finds and opens the parent of the disk in file, which is at path
+// and the last of the chain so far. It returns the path it was found at.
+func openParent(file File, s *structure, path string, c *chain) (*Disk, string, error) {
 	if path == "" {
 		return nil, "", fmt.Errorf("%w: the path of the differencing disk itself is not known", ErrParentNotFound)
 	}
@@ -20,8 +50,8 @@ func openParent(file File, s *structure, path string, chain []os.FileInfo) (*Dis
 	if err != nil {
 		return nil, "", err
 	}
-	chain = append(slices.Clip(chain), info)
-	if len(chain) == maxChain {
+	c.files = append(c.files, info)
+	if len(c.files) == maxChain {
 		return nil, "", fmt.Errorf("the chain of differencing disks is longer than %d", maxChain)
 	}
 	candidates := s.params.locator.paths(filepath.Dir(path))
@@ -37,11 +67,11 @@ func openParent(file File, s *structure, path string, chain []os.FileInfo) (*Dis
 			}
 			continue
 		}
-		if slices.ContainsFunc(chain, func(c os.FileInfo) bool { return os.SameFile(c, parentInfo) }) {
+		if slices.ContainsFunc(c.files, func(f os.FileInfo) bool { return os.SameFile(f, parentInfo) }) {
 			return nil, "", fmt.Errorf("the chain of differencing disks runs in a circle at %s", candidate)
 		}
 		accepted := false
-		parent, err := openOptions(Options{Path: candidate, chain: chain, accept: func(parent *structure) error {
+		parent, err := openOptions(Options{Path: candidate, chain: c, accept: func(parent *structure) error {
 			err := s.checkParent(parent)
 			accepted = err == nil
 			return err

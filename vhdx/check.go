@@ -59,12 +59,16 @@ func CheckFile(file File, path string) (*Report, error) {
 		return nil, err
 	}
 	if err == nil {
-		d := &Disk{structure: s, file: file, path: path, sectors: newSectorCache(s.image)}
+		c := &chain{}
+		if err := c.keep(s); err != nil {
+			return nil, err
+		}
+		d := &Disk{structure: s, file: file, path: path, sectors: c.sectors.add(s.image)}
 		if err := d.checkBAT(&r.Blocks, f); err != nil {
 			return nil, err
 		}
 		if s.params.hasParent {
-			parent, _, err := openParent(file, s, path, nil)
+			parent, _, err := openParent(file, s, path, c)
 			if err != nil {
 				_ = f.fatal(s.metadata.offset, "2.6.2.6", "%v", err)
 			} else if err := parent.Close(); err != nil {

@@ -48,7 +48,7 @@ type Options struct {
 	// touched, and what is not in its own file is ErrWithoutParent to read.
 	WithoutParent bool
 
-	chain  []os.FileInfo          // of a parent: the disks that led to it
+	chain  *chain                 // of a parent: that of the disks that led to it
 	accept func(*structure) error // of a parent: asked before its own parent is looked for
 }
 
@@ -115,7 +115,13 @@ func OpenFile(file File, o Options) (*Disk, error) {
 			return nil, err
 		}
 	}
-	d := &Disk{structure: s, path: o.Path, file: file, writable: o.Writable, sectors: newSectorCache(s.image)}
+	if o.chain == nil {
+		o.chain = &chain{}
+	}
+	if err := o.chain.keep(s); err != nil {
+		return nil, err
+	}
+	d := &Disk{structure: s, path: o.Path, file: file, writable: o.Writable, sectors: o.chain.sectors.add(s.image)}
 	var foundAt string
 	if s.params.hasParent && !o.WithoutParent {
 		if d.parent, foundAt, err = openParent(file, s, o.Path, o.chain); err != nil {

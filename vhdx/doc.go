@@ -20,10 +20,10 @@
 // [MS-VHDX]: https://learn.microsoft.com/openspecs/windows_protocols/ms-vhdx
 package vhdx
 
-// MaxMemory bounds, in bytes, what an open disk keeps of its file's
-// structures: cached and unwritten sectors of metadata, the descriptors of a
-// log that is replayed in memory, and one bit for each MiB of a file that is
-// being written. Each parent of a differencing disk has a bound of its own.
+// MaxMemory bounds, in bytes, what an open disk and its parents together keep
+// of their files' structures: cached and unwritten sectors of metadata, the
+// descriptors of logs that are replayed in memory, the tables of regions and
+// metadata items, and one bit for each MiB of a file that is being written.
 const MaxMemory = 64 << 20
 
 const (

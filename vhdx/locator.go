@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"unicode/utf16"
 )
@@ -20,6 +22,8 @@ const (
 
 	maxLocatorEntries = 64
 )
+
+var locatorKeys = []string{linkageKey, linkage2Key, relativePathKey, volumePathKey, absolutePathKey}
 
 var vhdxLocatorType = mustGUID("b04aefb7-d19e-4a81-b789-25b8e9445913")
 
@@ -64,8 +68,12 @@ func parseParentLocator(b []byte) (parentLocator, error) {
 		if _, double := l[key]; double {
 			return nil, fmt.Errorf("the key %.64q stands twice", key)
 		}
+		if !slices.Contains(locatorKeys, key) {
+			value = "" // of no use, and long where strings lie in one another
+		}
 		l[key] = value
 	}
+	maps.DeleteFunc(l, func(_, value string) bool { return value == "" })
 	if _, err := ParseGUID(l[linkageKey]); err != nil {
 		return nil, errors.New("the entry parent_linkage is missing or not a GUID")
 	}
@@ -77,9 +85,8 @@ func parseParentLocator(b []byte) (parentLocator, error) {
 
 func (l parentLocator) marshal() []byte {
 	var table, strings []byte
-	keys := []string{linkageKey, linkage2Key, relativePathKey, volumePathKey, absolutePathKey}
 	count := 0
-	for _, k := range keys {
+	for _, k := range locatorKeys {
 		if l[k] != "" {
 			count++
 		}
@@ -94,7 +101,7 @@ func (l parentLocator) marshal() []byte {
 	}
 	table = append(table, vhdxLocatorType[:]...)
 	table = append(table, 0, 0, byte(count), 0)
-	for _, k := range keys {
+	for _, k := range locatorKeys {
 		if l[k] == "" {
 			continue
 		}
@@ -120,28 +127,72 @@ func (l parentLocator) accepts(dataWrite GUID) bool {
 
 // paths lists where the parent may be, in the order of section 2.6.2.6.3, for a
 // child in the folder dir. Away from Windows the drive or volume of an absolute
-// path has no meaning: what follows it is looked for from the root.
+// path has no meaning: what follows it is looked for from the root. Paths that
+// lead to a device, or to another machine, are left out: a file may not make
+// whoever opens it log in at a host of its choice.
 func (l parentLocator) paths(dir string) []string {
 	var out []string
 	if p := l[relativePathKey]; p != "" {
 		p = filepath.FromSlash(strings.ReplaceAll(p, `\`, "/"))
-		if !filepath.IsAbs(p) && filepath.VolumeName(p) == "" {
+		if !filepath.IsAbs(p) && filepath.VolumeName(p) == "" && namesFiles(strings.Split(p, string(filepath.Separator))) {
 			out = append(out, filepath.Join(dir, p))
 		}
 	}
 	for _, key := range []string{volumePathKey, absolutePathKey} {
 		p := l[key]
+		rest, local := cutDrive(p)
 		switch {
-		case p == "":
-		case runtime.GOOS == "windows":
+		case local && runtime.GOOS != "windows":
+			out = append(out, filepath.Clean("/"+strings.ReplaceAll(rest, `\`, "/")))
+		case local && namesFiles(strings.Split(rest, `\`)), onShareOf(p, dir):
 			out = append(out, p)
-		default:
-			if _, rest, ok := strings.Cut(strings.TrimPrefix(p, `\\?\`), `\`); ok {
-				out = append(out, filepath.Clean("/"+strings.ReplaceAll(rest, `\`, "/")))
-			}
 		}
 	}
 	return out
+}
+
+// namesFiles reports whether no part of a path is the name of a device on this
+// system.
+func namesFiles(parts []string) bool {
+	return !slices.ContainsFunc(parts, func(part string) bool {
+		return part != "" && part != "." && part != ".." && !filepath.IsLocal(part)
+	})
+}
+
+// cutDrive returns what follows the drive or the volume in an absolute path of
+// Windows, and false for other paths.
+func cutDrive(p string) (rest string, ok bool) {
+	p, long := strings.CutPrefix(p, `\\?\`)
+	root, rest, ok := strings.Cut(p, `\`)
+	if !ok {
+		return "", false
+	}
+	if volume, found := strings.CutPrefix(root, "Volume"); long && found {
+		_, err := ParseGUID(volume)
+		return rest, err == nil
+	}
+	return rest, len(root) == 2 && root[1] == ':' && root[0]|0x20 >= 'a' && root[0]|0x20 <= 'z'
+}
+
+// onShareOf reports whether a path of Windows leads to the network share that
+// the folder dir is on.
+func onShareOf(p, dir string) bool {
+	share := shareOf(p)
+	return share != "" && strings.EqualFold(share, shareOf(dir))
+}
+
+// shareOf is host\share of a path to a network share, or empty.
+func shareOf(p string) string {
+	p = strings.ReplaceAll(p, "/", `\`)
+	if rest, found := strings.CutPrefix(p, `\\?\UNC\`); found {
+		p = `\\` + rest
+	}
+	parts := strings.Split(p, `\`)
+	if len(parts) < 4 || parts[0] != "" || parts[1] != "" || parts[2] == "" || parts[3] == "" ||
+		slices.ContainsFunc(parts[2:], func(part string) bool { return part == "." || part == ".." || part == "?" }) {
+		return ""
+	}
+	return parts[2] + `\` + parts[3]
 }
 
 // locatorFor is the locator of a child in the folder childDir.

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// maxCachedSectors bounds the cache of clean metadata sectors: 16 MiB, the BAT
-// of a 64 TiB disk in blocks of 32 MiB.
+// maxCachedSectors bounds the clean metadata sectors that the disks of a chain
+// cache: 16 MiB, the BAT of a 64 TiB disk in blocks of 32 MiB.
 const maxCachedSectors = 4096
 
 type sector [logSectorSize]byte
@@ -15,18 +15,42 @@ type sector [logSectorSize]byte
 // lately, and those changed and not yet written through the log.
 //
 // The disk's lock guards the contents of the sectors: who holds it for reading
-// may get, who holds it for writing may edit. The cache's own lock guards the
-// maps, so that readers can load sectors side by side.
+// may get, who holds it for writing may edit. The lock of the caches of a chain
+// guards the maps, so that readers can load sectors side by side.
 type sectorCache struct {
+	*sectorCaches
 	image *replayedFile
-
-	mu    sync.Mutex
 	clean map[int64]*sector
 	dirty map[int64]*sector
 }
 
-func newSectorCache(image *replayedFile) *sectorCache {
-	return &sectorCache{image: image, clean: map[int64]*sector{}, dirty: map[int64]*sector{}}
+// sectorCaches are those of the disks of a chain, which share their bound.
+type sectorCaches struct {
+	mu  sync.Mutex
+	all []*sectorCache
+}
+
+func (s *sectorCaches) add(image *replayedFile) *sectorCache {
+	c := &sectorCache{sectorCaches: s, image: image, clean: map[int64]*sector{}, dirty: map[int64]*sector{}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, c)
+	return c
+}
+
+// cleanSectors counts what is cached. The lock is held.
+func (s *sectorCaches) cleanSectors() (n int) {
+	for _, c := range s.all {
+		n += len(c.clean)
+	}
+	return n
+}
+
+// dropClean empties the caches of what can be read again. The lock is held.
+func (s *sectorCaches) dropClean() {
+	for _, c := range s.all {
+		clear(c.clean)
+	}
 }
 
 // get returns the sector at an aligned file offset.
@@ -46,8 +70,8 @@ func (c *sectorCache) get(offset int64) (*sector, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.clean) >= maxCachedSectors {
-		clear(c.clean)
+	if c.cleanSectors() >= maxCachedSectors {
+		c.dropClean()
 	}
 	c.clean[offset] = s
 	return s, nil
@@ -91,8 +115,8 @@ func (c *sectorCache) forget(offset, length int64) {
 func (c *sectorCache) written() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.clean)+len(c.dirty) > maxCachedSectors {
-		clear(c.clean)
+	if c.cleanSectors()+len(c.dirty) > maxCachedSectors {
+		c.dropClean()
 	}
 	for at, s := range c.dirty {
 		c.clean[at] = s

@@ -40,7 +40,7 @@ func (d *Disk) startWriting() error {
 		return err
 	}
 	d.image = &replayedFile{file: d.file, size: d.image.size, stored: d.image.size}
-	d.sectors = newSectorCache(d.image)
+	d.sectors.image = d.image // nothing is cached yet
 	d.session.replayed, d.session.fileRenewed = true, true
 	return nil
 }
