@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,7 +32,7 @@ func claim(force bool, outputs []file, inputs ...file) error {
 		if out.path == "" {
 			continue
 		}
-		for _, other := range append(inputs, outputs[:i]...) {
+		for _, other := range slices.Concat(inputs, outputs[:i]) {
 			if other.path != "" && same(other.path, out.path) {
 				return fmt.Errorf("%s and %s are the same file, %s: give the new file another name", other.name, out.name, out.path)
 			}
@@ -52,12 +53,16 @@ func claim(force bool, outputs []file, inputs ...file) error {
 func same(a, b string) bool {
 	infoA, errA := os.Stat(a)
 	infoB, errB := os.Stat(b)
-	if errA == nil && errB == nil {
-		return os.SameFile(infoA, infoB)
+	if errA != nil && errB != nil {
+		folderA, nameA := filepath.Split(a)
+		folderB, nameB := filepath.Split(b)
+		if !strings.EqualFold(nameA, nameB) {
+			return false
+		}
+		infoA, _ = os.Stat(folderA + ".")
+		infoB, _ = os.Stat(folderB + ".")
 	}
-	folderA, nameA := filepath.Split(a)
-	folderB, nameB := filepath.Split(b)
-	return errA != nil && errB != nil && nameA != "" && strings.EqualFold(nameA, nameB) && same(folderA+".", folderB+".")
+	return os.SameFile(infoA, infoB) // not of what is not there
 }
 
 // chain lists a disk, as the file with that name, and its parents. It ends where
