@@ -139,6 +139,11 @@ func TestReadAndWriteAtTheBorders(t *testing.T) {
 		_, err = d.WriteAt(make([]byte, 2), off)
 		require.ErrorContains(t, err, "the disk ends at")
 	}
+	data := d.Info().DataWriteGUID
+	n, err := d.WriteAt(nil, end)
+	require.Equal(t, 0, n)
+	require.NoError(t, err)
+	require.Equal(t, data, d.Info().DataWriteGUID)
 	for _, r := range [][2]int64{{0, 0}, {end, 5}, {math.MaxInt64, math.MaxInt64}} {
 		for e, err := range d.Extents(r[0], r[1]) {
 			require.Failf(t, "extent", "of %v: %v, %v", r, e, err)

@@ -14,6 +14,9 @@ func (d *Disk) WriteAt(p []byte, off int64) (int, error) {
 	if off < 0 || off > d.params.size || int64(len(p)) > d.params.size-off {
 		return 0, fmt.Errorf("write of %d bytes at %d: the disk ends at %d", len(p), off, d.params.size)
 	}
+	if len(p) == 0 {
+		return 0, nil // changes nothing, so that children stay its children
+	}
 	if done, err := d.writeInPlace(p, off); done || err != nil {
 		return writeResult(p, err)
 	}
