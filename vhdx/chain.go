@@ -11,9 +11,8 @@ import (
 )
 
 // maxStructures bounds, in bytes, what the disks of a chain keep of their
-// structures beside cached sectors: one with the longest log, or 64 that each
-// have as many regions and items as there may be.
-const maxStructures = 28 << 20
+// structures beside cached sectors: almost twice the most that one can need.
+const maxStructures = 24 << 20
 
 // A chain is what a differencing disk and its parents have in common.
 type chain struct {
@@ -57,10 +56,7 @@ func openParent(file File, s *structure, path string, c *chain) (*Disk, string, 
 	candidates := s.params.locator.paths(filepath.Dir(path))
 	var refused error // why the first candidate that is there is not the parent
 	for _, candidate := range candidates {
-		parentInfo, err := os.Stat(candidate)
-		if err == nil && !parentInfo.Mode().IsRegular() {
-			err = fmt.Errorf("%s is not a regular file", candidate)
-		}
+		f, parentInfo, err := openRegular(candidate)
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
 				refused = cmp.Or(refused, fmt.Errorf("parent: %w", err))
@@ -68,10 +64,11 @@ func openParent(file File, s *structure, path string, c *chain) (*Disk, string, 
 			continue
 		}
 		if slices.ContainsFunc(c.files, func(f os.FileInfo) bool { return os.SameFile(f, parentInfo) }) {
+			_ = f.Close()
 			return nil, "", fmt.Errorf("the chain of differencing disks runs in a circle at %s", candidate)
 		}
 		accepted := false
-		parent, err := openOptions(Options{Path: candidate, chain: c, accept: func(parent *structure) error {
+		parent, err := openOwned(f, Options{Path: candidate, chain: c, accept: func(parent *structure) error {
 			err := s.checkParent(parent)
 			accepted = err == nil
 			return err
@@ -89,6 +86,32 @@ func openParent(file File, s *structure, path string, c *chain) (*Disk, string, 
 		return nil, "", refused
 	}
 	return nil, "", fmt.Errorf("%w at %q", ErrParentNotFound, candidates)
+}
+
+// openRegular opens a file that a locator names, which may be anything: to open
+// a device may have effects, and to open a named pipe may wait for ever, also
+// when it takes the place of a file just looked at.
+func openRegular(path string) (*os.File, os.FileInfo, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	irregular := fmt.Errorf("%s is not a regular file", path)
+	if !info.Mode().IsRegular() {
+		return nil, nil, irregular
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|doNotWait, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info, err = f.Stat(); err == nil && !info.Mode().IsRegular() {
+		err = irregular
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
 }
 
 // checkParent compares the parent's identity with the one recorded, section

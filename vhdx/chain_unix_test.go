@@ -3,6 +3,7 @@
 package vhdx
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -20,4 +21,43 @@ func TestParentIsAPipe(t *testing.T) {
 	require.NoError(t, unix.Mkfifo(parent, 0o600))
 	_, err := Open(child)
 	require.ErrorContains(t, err, "parent.vhdx is not a regular file")
+}
+
+// What a locator names becomes another file after every look at it.
+func TestParentBecomesAPipe(t *testing.T) {
+	dir := t.TempDir()
+	path, file, pipe := filepath.Join(dir, "parent.vhdx"), filepath.Join(dir, "file"), filepath.Join(dir, "pipe")
+	require.NoError(t, os.WriteFile(file, []byte("hello"), 0o600))
+	require.NoError(t, unix.Mkfifo(pipe, 0o600))
+	require.NoError(t, os.Symlink(file, path))
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for next := pipe; ; {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if os.Symlink(next, path+"x") != nil || os.Rename(path+"x", path) != nil {
+				return
+			}
+			if next == pipe {
+				next = file
+			} else {
+				next = pipe
+			}
+		}
+	}()
+	for range 5000 {
+		f, info, err := openRegular(path)
+		if err != nil {
+			require.ErrorContains(t, err, "parent.vhdx is not a regular file")
+			continue
+		}
+		require.True(t, info.Mode().IsRegular())
+		require.NoError(t, f.Close())
+	}
+	close(stop)
+	<-stopped
 }

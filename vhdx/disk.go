@@ -94,6 +94,11 @@ func openOptions(o Options) (*Disk, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openOwned(f, o)
+}
+
+// openOwned opens the disk in f, and closes f with it.
+func openOwned(f *os.File, o Options) (*Disk, error) {
 	d, err := OpenFile(f, o)
 	if err != nil {
 		_ = f.Close()

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package vhdx
+
+const doNotWait = 0
