@@ -32,7 +32,7 @@ func BenchmarkBuild(b *testing.B) {
 	d := open(b, fullDisk(b))
 	l, err := volume.Read(d)
 	require.NoError(b, err)
-	o := signing.BuildOptions{Template: signing.Template{Name: "bench"}, Type: volume.Windows, Created: time.Now()}
+	o := signing.BuildOptions{Template: signing.Template{Name: "bench", Version: signing.Version{1}}, Type: volume.Windows, Created: time.Now()}
 	for b.Loop() {
 		_, err := signing.Build(b.Context(), d, l, o)
 		require.NoError(b, err)

@@ -47,7 +47,7 @@ func Build(ctx context.Context, d *vhdx.Disk, l *volume.Layout, o BuildOptions) 
 	}
 	for i, size := range sizes {
 		v := &c.Volumes[i]
-		n := segmentCount(size, c.Hash.Segment)
+		n := pieces(size, c.Hash.Segment)
 		v.Segments = make([]byte, 0, n*sha256.Size)
 		for _, segment := range sums[:n] {
 			v.Segments = append(v.Segments, segment.sum[:]...)

@@ -76,7 +76,24 @@ func TestParseCatalog(t *testing.T) {
 	require.True(t, json.Valid(content))
 }
 
+func TestParseCatalogAccepts(t *testing.T) {
+	for name, c := range map[string]struct{ old, new string }{
+		"as far to the front as goes": {`"first": 2048`, `"first": 34`},
+		"as far to the back as goes":  {`"first": 4096`, `"first": 5087`},
+		"encrypted with BitLocker":    {`"ntfs"`, `"bitlocker"`},
+		"a surrogate pair":            {"Größe ✓", `\ud834\udd1e`},
+		"escaped backslashes":         {"Größe ✓", `\\ud834\\`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := signing.ParseCatalog([]byte(strings.Replace(smallContent(), c.old, c.new, 1)))
+			require.NoError(t, err)
+		})
+	}
+}
+
 func TestParseCatalogRefuses(t *testing.T) {
+	espText := smallContent()[strings.Index(smallContent(), `"role": "esp"`):strings.Index(smallContent(), `"segments"`)]
+	asOS := strings.NewReplacer(`"esp"`, `"os"`, espType, osType, "fat32", "ntfs").Replace(espText)
 	for name, c := range map[string]struct{ old, new, say string }{
 		"empty":                    {smallContent(), "", "EOF"},
 		"not JSON":                 {smallContent(), "PK\x03\x04", "invalid character"},
@@ -99,6 +116,12 @@ func TestParseCatalogRefuses(t *testing.T) {
 		"version with zero ahead":  {"1.0.0.7", "1.0.0.07", "four numbers"},
 		"version with sign":        {"1.0.0.7", "1.0.0.+7", "four numbers"},
 		"version empty":            {"1.0.0.7", "1..0.7", "four numbers"},
+		"version zero":             {"1.0.0.7", "0.0.0.0", "0.0.0.0"},
+		"disk GUID zero":           {diskGUID, "00000000-0000-0000-0000-000000000000", "or zero"},
+		"volume GUID zero":         {osGUID, "00000000-0000-0000-0000-000000000000", "or zero"},
+		"created, half a second":   {"10:00:00Z", "10:00:00.5Z", "whole seconds"},
+		"volume name with NUL":     {"Größe ✓", `a\u0000b`, "NUL"},
+		"half a surrogate pair":    {"Größe ✓", `\ud800`, "half of a surrogate pair"},
 		"type":                     {`"windows"`, `"macos"`, "type"},
 		"created, not a time":      {"2026-11-22T10:00:00Z", "yesterday", "parsing time"},
 		"created, not UTC":         {"10:00:00Z", "10:00:00+01:00", "UTC"},
@@ -123,7 +146,15 @@ func TestParseCatalogRefuses(t *testing.T) {
 		"volumes null":             {smallContent()[strings.Index(smallContent(), `"volumes"`):], `"volumes": null}`, ".volumes is null"},
 		"role":                     {`"role": "esp"`, `"role": "swap"`, "role"},
 		"no OS volume":             {`"role": "os"`, `"role": "data"`, `0 volumes have the role "os"`},
-		"two OS volumes":           {`"role": "esp"`, `"role": "os"`, `2 volumes have the role "os"`},
+		"two OS volumes":           {espText, asOS, `2 volumes have the role "os"`},
+		"role os, type ESP":        {`"role": "esp"`, `"role": "os"`, "contradicts its type"},
+		"role msr, type ESP":       {`"role": "esp"`, `"role": "msr"`, "contradicts its type"},
+		"role esp, type data":      {espType, osType, "contradicts its type"},
+		"role recovery, type data": {`"role": "os"`, `"role": "recovery"`, "contradicts its type"},
+		"Linux on NTFS":            {`"windows"`, `"linux"`, "no operating-system volume of linux"},
+		"Windows on LUKS":          {`"ntfs"`, `"luks"`, "no operating-system volume of windows"},
+		"Windows, type of Linux":   {osType, "0fc63daf-8483-4772-8e79-3d69d8477de4", "no operating-system volume of windows"},
+		"OS without file system":   {`"ntfs"`, `"none"`, "contradicts its role"},
 		"file system":              {`"fat32"`, `"zfs"`, "file system"},
 		"volume GUID":              {osGUID, "", "volume 1: its GUID"},
 		"volume GUID twice":        {osGUID, espGUID, "that of another"},
@@ -136,7 +167,13 @@ func TestParseCatalogRefuses(t *testing.T) {
 		"begins beyond the disk":   {`"first": 4096`, `"first": 8192`, "not within"},
 		"sum runs over":            {`"first": 4096`, `"first": 18446744073709551615`, "not within"},
 		"overlap":                  {`"first": 4096`, `"first": 4095`, "before the volume ahead"},
-		"order":                    {`"first": 4096`, `"first": 0`, "before the volume ahead"},
+		"over the MBR":             {`"first": 2048`, `"first": 0`, "not within LBA 34 to 8158"},
+		"over the GPT header":      {`"first": 2048`, `"first": 1`, "not within"},
+		"over the GPT entries":     {`"first": 2048`, `"first": 33`, "not within"},
+		"over the backup entries":  {`"first": 4096`, `"first": 5088`, "not within"},
+		"to the last LBA":          {`"first": 4096`, `"first": 5120`, "not within"},
+		"disk of few sectors":      {`"size": 4194304`, `"size": 512`, "not within"},
+		"order":                    {`"first": 4096`, `"first": 34`, "before the volume ahead"},
 		"a hash too few":           {base64.StdEncoding.EncodeToString(make([]byte, 64)), base64.StdEncoding.EncodeToString(make([]byte, 32)), "32 bytes of hashes"},
 		"a hash too many":          {`"sectors": 3072`, `"sectors": 2048`, "64 bytes of hashes"},
 		"part of a hash":           {base64.StdEncoding.EncodeToString(make([]byte, 64)), base64.StdEncoding.EncodeToString(make([]byte, 63)), "63 bytes of hashes"},

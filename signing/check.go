@@ -11,6 +11,8 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/diskfs/go-diskfs/partition/gpt"
+
 	"github.com/scutum-project/scutum/vhdx"
 	"github.com/scutum-project/scutum/vhdx/volume"
 )
@@ -38,11 +40,14 @@ func (c *Catalog) checkDescription() error {
 	if err := checkName(c.Template.Name); err != nil {
 		return err
 	}
+	if c.Template.Version == (Version{}) {
+		return errors.New("the template's version is 0.0.0.0, which stands for none")
+	}
 	if c.Type != volume.Windows && c.Type != volume.Linux {
 		return fmt.Errorf("type %.32q is neither %q nor %q", c.Type, volume.Windows, volume.Linux)
 	}
-	if c.Created.Location() != time.UTC || c.Created.Year() < 1970 || c.Created.Year() > 9999 {
-		return fmt.Errorf("the time of creation, %s, is not a time in UTC from 1970 on", c.Created.Format(time.RFC3339))
+	if c.Created.Location() != time.UTC || c.Created.Nanosecond() != 0 || c.Created.Year() < 1970 || c.Created.Year() > 9999 {
+		return fmt.Errorf("the time of creation, %s, is not a time in UTC and whole seconds from 1970 on", c.Created.Format(time.RFC3339Nano))
 	}
 	if err := c.Disk.check(); err != nil {
 		return err
@@ -74,7 +79,7 @@ func (d Disk) check() error {
 		return fmt.Errorf("the disk's size, %d bytes, is not one of whole sectors up to 64 TiB", d.Size)
 	}
 	if !isGUID(d.GUID) {
-		return fmt.Errorf("the disk's GUID %.48q is not a GUID in lower case", d.GUID)
+		return fmt.Errorf("the disk's GUID %.48q is not a GUID in lower case, or zero", d.GUID)
 	}
 	return nil
 }
@@ -103,6 +108,9 @@ func (c *Catalog) checkVolumes() error {
 		next = v.First + v.Sectors
 		if v.Role == volume.RoleOS {
 			os++
+			if !v.holds(c.Type) {
+				return fmt.Errorf("volume %d: %s of the type %s is no operating-system volume of %s", i, v.FileSystem, v.Type, c.Type)
+			}
 		}
 	}
 	if os != 1 {
@@ -116,22 +124,61 @@ func (v *Volume) check(d Disk) error {
 	fileSystems := []volume.FileSystem{
 		volume.NTFS, volume.ReFS, volume.FAT, volume.FAT32, volume.Ext, volume.BitLocker, volume.LUKS, volume.Unknown, volume.None,
 	}
-	sectors := uint64(d.Size) / uint64(d.SectorSize)
+	first, last := d.usable()
 	switch {
 	case !slices.Contains(roles, v.Role):
 		return fmt.Errorf("its role %.32q is unknown", v.Role)
 	case !slices.Contains(fileSystems, v.FileSystem):
 		return fmt.Errorf("its file system %.32q is unknown", v.FileSystem)
 	case !isGUID(v.GUID):
-		return fmt.Errorf("its GUID %.48q is not a GUID in lower case", v.GUID)
-	case !isGUID(v.Type) || v.Type == noGUID:
+		return fmt.Errorf("its GUID %.48q is not a GUID in lower case, or zero", v.GUID)
+	case !isGUID(v.Type):
 		return fmt.Errorf("its type %.48q is not the GUID of a partition type in lower case", v.Type)
+	case !v.roleFits():
+		return fmt.Errorf("its role %q contradicts its type %s", v.Role, v.Type)
+	case (v.Role == volume.RoleMSR) != (v.FileSystem == volume.None):
+		return fmt.Errorf("its file system %q contradicts its role %q", v.FileSystem, v.Role)
+	case strings.ContainsRune(v.Name, 0):
+		return errors.New("its name has a NUL, which ends a name in a GPT")
 	case !utf8.ValidString(v.Name) || len(utf16.Encode([]rune(v.Name))) > maxVolumeName:
 		return fmt.Errorf("its name does not fit into the %d UTF-16 code units of a GPT", maxVolumeName)
-	case v.Sectors == 0 || v.First >= sectors || v.Sectors > sectors-v.First:
-		return fmt.Errorf("%d sectors from LBA %d are not within the disk's %d", v.Sectors, v.First, sectors)
+	case v.Sectors == 0 || v.First < first || v.First > last || v.Sectors > last-v.First+1:
+		return fmt.Errorf("%d sectors from LBA %d are not within LBA %d to %d, which the two copies of the GPT leave", v.Sectors, v.First, first, last)
 	}
 	return nil
+}
+
+// usable gives the first and the last LBA that a GPT of maxVolumes entries leaves for volumes: before them are the protective
+// MBR, the header and the entries, and after them the entries and the header again (UEFI 2.10, section 5.3.1).
+func (d Disk) usable() (first, last uint64) {
+	const entries = maxVolumes * gpt.PartitionEntrySize
+	taken := uint64(1 + entries/d.SectorSize)
+	sectors := uint64(d.Size) / uint64(d.SectorSize)
+	return 1 + taken, max(sectors, 1+taken) - 1 - taken
+}
+
+// The roles that a partition type settles. Partitions of other types may be os, boot or data.
+var settled = map[string]volume.Role{
+	strings.ToLower(string(gpt.EFISystemPartition)):       volume.RoleESP,
+	strings.ToLower(string(gpt.MicrosoftReserved)):        volume.RoleMSR,
+	strings.ToLower(string(gpt.MicrosoftWindowsRecovery)): volume.RoleRecovery,
+	strings.ToLower(string(gpt.LinuxExtendedBoot)):        volume.RoleBoot,
+}
+
+// roleFits says whether the volume's type may have its role.
+func (v *Volume) roleFits() bool {
+	if role, ok := settled[v.Type]; ok {
+		return v.Role == role
+	}
+	return v.Role == volume.RoleOS || v.Role == volume.RoleBoot || v.Role == volume.RoleData
+}
+
+// holds says whether the volume can hold an operating system of this type.
+func (v *Volume) holds(os string) bool {
+	if os == volume.Linux {
+		return v.FileSystem == volume.LUKS
+	}
+	return (v.FileSystem == volume.NTFS || v.FileSystem == volume.BitLocker) && v.Type == strings.ToLower(string(gpt.MicrosoftBasicData))
 }
 
 // checkHashes checks the hashes of a catalog whose description was checked.
@@ -144,7 +191,7 @@ func (c *Catalog) checkHashes() error {
 		return fmt.Errorf("the segment size is %d bytes, but volumes of these sizes have segments of %d", c.Hash.Segment, want)
 	}
 	for i, size := range sizes {
-		want := segmentCount(size, c.Hash.Segment) * sha256.Size
+		want := pieces(size, c.Hash.Segment) * sha256.Size
 		if got := len(c.Volumes[i].Segments); int64(got) != want {
 			return fmt.Errorf("volume %d: it has %d bytes of hashes, but its size needs %d", i, got, want)
 		}
@@ -152,10 +199,8 @@ func (c *Catalog) checkHashes() error {
 	return nil
 }
 
-// noGUID is the partition type of an entry that is not in use.
-var noGUID = vhdx.GUID{}.String()
-
+// isGUID says whether s is a GUID as it is written in a catalog. The zero one is none: it marks what is not there.
 func isGUID(s string) bool {
 	g, err := vhdx.ParseGUID(s)
-	return err == nil && g.String() == s
+	return err == nil && !g.IsZero() && g.String() == s
 }

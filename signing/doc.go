@@ -13,6 +13,7 @@
 // disk. It holds at most 64 MiB whatever that size: one chunk of 256 KiB for each of at most 64 readers, 100 bytes for
 // each MiB of a segment, and the catalog, at most 1 MiB, a few times over.
 //
-// The package never writes to a partition, never changes a file that it fails to sign, and never follows a certificate or
-// a disk to the network.
+// The package never writes to a partition, never changes a file that it fails to sign, and never opens a network connection.
+// Where Trust asks for the system's roots, Windows and macOS themselves judge the certificates, and may ask the network for
+// missing ones. Trust never asks whether a certificate was revoked.
 package signing

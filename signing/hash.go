@@ -59,6 +59,9 @@ func hashRanges(ctx context.Context, d *vhdx.Disk, ranges []Range, report Progre
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		for _, i := range empty {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			out[i].sum = h.zeros.sum(ranges[i].Length)
 		}
 		return nil

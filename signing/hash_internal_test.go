@@ -1,6 +1,7 @@
 package signing
 
 import (
+	"context"
 	"crypto/sha256"
 	"math/rand/v2"
 	"os"
@@ -59,6 +60,36 @@ func TestSegmentHash(t *testing.T) {
 	for _, n := range []int64{0, 1, 512, zeroStep - 1, zeroStep, zeroStep + 1, 5*zeroStep + 512} {
 		require.Equal(t, sha256.Sum256(make([]byte, n)), zeros.sum(n), n)
 	}
+}
+
+// A countdown is cancelled while it is asked the last of some times whether it was.
+type countdown struct {
+	context.Context
+	cancel context.CancelFunc
+	asked  int
+}
+
+func (c *countdown) Err() error {
+	err := c.Context.Err()
+	if c.asked--; c.asked == 0 {
+		c.cancel()
+	}
+	return err
+}
+
+// TestHashEmptyRangesCancelled cancels when all that is left to do is to hash zeros.
+func TestHashEmptyRangesCancelled(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "disk.vhdx"))
+	require.NoError(t, err)
+	defer f.Close()
+	d, err := vhdx.Create(f, vhdx.CreateOptions{Size: 64 * mib, BlockSize: mib})
+	require.NoError(t, err)
+	defer d.Close()
+	ranges := []Range{{0, mib}, {mib, mib}}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err = hashRanges(&countdown{ctx, cancel, len(ranges)}, d, ranges, nil)
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 // A spoiledFile fails one write.

@@ -17,11 +17,10 @@ type Identity struct {
 	Key         crypto.Signer       // the key that belongs to Certificate
 }
 
-// Limits of a file with keys or certificates.
-const (
-	maxKeyFile      = 1 << 20 // bytes
-	maxCertificates = 64
-)
+// MaxKeyFile bounds a file with keys or certificates, in bytes.
+const MaxKeyFile = 1 << 20
+
+const maxCertificates = 64 // in such a file
 
 // newIdentity finds the key's certificate among those that came with it, and its issuers. The order in the file counts for
 // nothing: tools differ in it. Certificates that are neither are left out.

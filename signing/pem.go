@@ -93,8 +93,8 @@ func parseKey(block *pem.Block) (any, error) {
 // pemBlocks gives the blocks of a PEM file, at least one. pem.Decode silently skips what it cannot read; a file with a
 // damaged block is refused here.
 func pemBlocks(data []byte) ([]*pem.Block, error) {
-	if len(data) > maxKeyFile {
-		return nil, fmt.Errorf("%d bytes are more than the %d that are accepted", len(data), maxKeyFile)
+	if len(data) > MaxKeyFile {
+		return nil, fmt.Errorf("%d bytes are more than the %d that are accepted", len(data), MaxKeyFile)
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // Windows editors put a byte order mark there
 	begun := bytes.Count(append([]byte("\n"), data...), []byte("\n-----BEGIN "))

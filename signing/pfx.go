@@ -34,8 +34,8 @@ func LoadPFX(data []byte, password string) (*Identity, error) {
 }
 
 func loadPFX(data []byte, password string) (*Identity, error) {
-	if len(data) > maxKeyFile {
-		return nil, fmt.Errorf("%d bytes are more than the %d that are accepted", len(data), maxKeyFile)
+	if len(data) > MaxKeyFile {
+		return nil, fmt.Errorf("%d bytes are more than the %d that are accepted", len(data), MaxKeyFile)
 	}
 	if err := checkPFXPassword(password); err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ type VolumeReader struct {
 	zeros   zeroHashes
 
 	mu     sync.Mutex
-	recent *verified // the segment that ReadAt was in last
+	recent *matched // the segment that ReadAt was in last
 }
 
 // NewVolumeReader reads the volume with this index in the catalog's Volumes from the disk.
@@ -64,7 +64,7 @@ func (r *VolumeReader) ReadAt(p []byte, off int64) (done int, err error) {
 		n := int(off / r.catalog.Hash.Segment)
 		if r.recent == nil || r.recent.n != n {
 			if r.recent == nil {
-				r.recent = r.newVerified()
+				r.recent = r.newMatched()
 			}
 			if err := r.recent.verify(context.Background(), n); err != nil {
 				r.recent = nil
@@ -108,13 +108,13 @@ func (r *VolumeReader) Chunks(ctx context.Context) iter.Seq2[Chunk, error] {
 
 		count := r.catalog.Volumes[r.volume].segmentCount()
 		ahead := min(runtime.GOMAXPROCS(0)+1, maxAhead, count)
-		segments := make([]*verified, ahead) // segment n is at n%ahead
+		segments := make([]*matched, ahead) // segment n is at n%ahead
 		done := make([]chan error, ahead)
 		start := func(n int) {
 			running.Go(func() { done[n%ahead] <- segments[n%ahead].verify(ctx, n) })
 		}
 		for n := range ahead {
-			segments[n], done[n] = r.newVerified(), make(chan error, 1)
+			segments[n], done[n] = r.newMatched(), make(chan error, 1)
 			start(n)
 		}
 		for n := range count {

@@ -21,23 +21,38 @@ func (s State) String() string { return [...]string{"match", "never written", "a
 // A Report is how a disk differs from a catalog.
 type Report struct {
 	Catalog     *Catalog
-	Differences []Difference // of the partition table
+	Differences []Difference // of the container and the partition table
 	States      [][]State    // of each segment of each volume of the catalog
 }
 
-// Presence is the field of a Difference when a whole partition is missing, or there without having been signed.
-const Presence = "partition"
+// Presence is the field of a Difference when a whole partition is missing, or there without having been signed, and Fitness
+// when the disk is no longer fit to be a template, for the reason in Found.
+const (
+	Presence = "partition"
+	Fitness  = "fitness"
+)
 
-// A Difference is one field of the partition table that is not as it was signed.
+// A Difference is one field of the container or the partition table that is not as it was signed.
 type Difference struct {
 	Partition string `json:"partition,omitempty"` // GUID; empty: the disk itself
 	Field     string `json:"field"`
 	Signed    string `json:"signed"`
 	Found     string `json:"found"`
+	Remedy    string `json:"remedy,omitempty"` // what makes the disk readable in one way only, if anything is known to
 }
 
 func (d Difference) String() string {
+	text := d.change()
+	if d.Remedy != "" {
+		text += "; " + d.Remedy
+	}
+	return text
+}
+
+func (d Difference) change() string {
 	switch {
+	case d.Field == Fitness:
+		return "disk: fit to be a template when it was signed, and now " + d.Found
 	case d.Partition == "":
 		return fmt.Sprintf("disk: the %s was %q when it was signed, and is %q", d.Field, d.Signed, d.Found)
 	case d.Field != Presence:

@@ -13,7 +13,7 @@ func segmentSize(volumes []int64) int64 {
 	for size := int64(minSegment); ; size *= 2 {
 		count := int64(0)
 		for _, length := range volumes {
-			count += segmentCount(length, size)
+			count += pieces(length, size)
 		}
 		if count <= maxSegments {
 			return size
@@ -21,7 +21,8 @@ func segmentSize(volumes []int64) int64 {
 	}
 }
 
-func segmentCount(length, size int64) int64 {
+// pieces is how many of that size, the last perhaps shorter, make up the length.
+func pieces(length, size int64) int64 {
 	count := length / size
 	if length%size != 0 {
 		count++

@@ -1,7 +1,9 @@
 package signing
 
 import (
+	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,19 +17,27 @@ import (
 
 // Why SignTemplate refuses a file, beside the reasons of volume.Unfit and CheckSigner.
 var (
-	ErrDirtyLog = errors.New(`the log holds unwritten changes; run "scutum vhdx check --repair"`)
-	ErrChanged  = errors.New("the file was changed by somebody else meanwhile; sign it when nobody uses it")
+	ErrDirtyLog     = errors.New("the log holds unwritten changes; " + remedyRepair)
+	ErrRegionTables = errors.New("the two copies of the region table differ; " + remedyRepair)
+	ErrChanged      = errors.New("the file was changed by somebody else meanwhile; sign it when nobody uses it")
 )
+
+// What brings a file back into the form that all programs read alike.
+const remedyRepair = `run "scutum vhdx check --repair"`
 
 // SignOptions says who signs a template and as what.
 type SignOptions struct {
 	Identity *Identity
 	Name     string    // of the template; empty: that of Like
 	Version  Version   // zero: the next one after that of Like
-	Type     string    // volume.Windows or volume.Linux; empty: that of Like, else what the disk holds
-	Like     *Signed   // another signed disk, or nil
+	Type     string    // volume.Windows or volume.Linux, which the disk must hold; empty: what it holds, which must be that of Like
+	Like     *Signed   // another signed disk, or nil; name and version are taken only when the key of Identity signed it
 	At       time.Time // when it is signed; zero: now
 	Progress Progress  // may be nil
+
+	// Ready, when not nil, is called when all is hashed and signed and nothing is written yet. Its error is that of
+	// SignTemplate, and leaves the file as it was.
+	Ready func(*Signed) error
 }
 
 // SignTemplate hashes every partition of the VHDX file at path, signs their catalog, and stores it in the file's metadata in
@@ -79,6 +89,11 @@ func signTemplate(ctx context.Context, path string, o SignOptions) (*Signed, err
 	if err != nil {
 		return nil, err
 	}
+	if o.Ready != nil {
+		if err := o.Ready(signed); err != nil {
+			return nil, err
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -93,7 +108,11 @@ func signTemplate(ctx context.Context, path string, o SignOptions) (*Signed, err
 // template is the name and the version to sign.
 func (o SignOptions) template() (Template, error) {
 	t := Template{Name: o.Name, Version: o.Version}
-	if o.Like != nil {
+	if o.Like != nil && (t.Name == "" || t.Version == (Version{})) {
+		if !sameKey(o.Like.Signer, o.Identity.Certificate) {
+			return Template{}, fmt.Errorf("the one that it shall be like was signed with another key, by %s (SHA-256 thumbprint %s), "+
+				"who does not name your templates: give both name and version", o.Like.Signer.Subject, Thumbprint(o.Like.Signer))
+		}
 		if t.Name == "" {
 			t.Name = o.Like.Catalog.Template.Name
 		}
@@ -114,11 +133,17 @@ func (o SignOptions) template() (Template, error) {
 	return t, nil
 }
 
+// sameKey says whether two certificates are for the same key: one may be the renewal of the other.
+func sameKey(a, b *x509.Certificate) bool {
+	return bytes.Equal(a.RawSubjectPublicKeyInfo, b.RawSubjectPublicKeyInfo)
+}
+
 // osType is the type to sign a disk with this layout as.
 func (o SignOptions) osType(l *volume.Layout) (string, error) {
 	switch {
+	case o.Type != "" && o.Type != l.OS:
+		return "", fmt.Errorf("the disk holds %s, not %.32q: leave out the type", l.OS, o.Type)
 	case o.Type != "":
-		return o.Type, nil
 	case o.Like != nil && o.Like.Catalog.Type != l.OS:
 		return "", fmt.Errorf("the disk holds %s, and the one it shall be like is for %s: give the type", l.OS, o.Like.Catalog.Type)
 	}
@@ -132,8 +157,11 @@ func catalogOf(ctx context.Context, f *os.File, path string, t Template, o SignO
 		return nil, err
 	}
 	defer d.Close()
-	if d.Info().LogReplayed {
+	switch info := d.Info(); {
+	case info.LogReplayed:
 		return nil, ErrDirtyLog
+	case info.RegionTablesDiffer:
+		return nil, ErrRegionTables
 	}
 	l, err := volume.Read(d)
 	if err != nil {

@@ -202,20 +202,22 @@ func TestSignHugeDisk(t *testing.T) {
 
 func TestSignAgain(t *testing.T) {
 	path := volumetest.Windows(t, volumetest.Options{})
-	first := sign(t, path)
+	o := signOptions(t)
+	first, err := signing.SignTemplate(t.Context(), path, o)
+	require.NoError(t, err)
 
-	second, err := signing.SignTemplate(t.Context(), path, signing.SignOptions{Identity: newLab(t), Like: first})
+	second, err := signing.SignTemplate(t.Context(), path, signing.SignOptions{Identity: o.Identity, Like: first})
 	require.NoError(t, err)
 	require.Equal(t, "Windows Server 2025", second.Catalog.Template.Name)
 	require.Equal(t, signing.Version{1, 2, 3, 5}, second.Catalog.Template.Version)
 	require.Equal(t, first.Catalog.Volumes, second.Catalog.Volumes)
 
 	third, err := signing.SignTemplate(t.Context(), path, signing.SignOptions{
-		Identity: newLab(t), Like: first, Name: "Other", Version: signing.Version{9}, Type: volume.Linux,
+		Identity: newLab(t), Like: first, Name: "Other", Version: signing.Version{9}, Type: volume.Windows,
 	})
 	require.NoError(t, err)
 	require.Equal(t, signing.Template{Name: "Other", Version: signing.Version{9}}, third.Catalog.Template)
-	require.Equal(t, volume.Linux, third.Catalog.Type)
+	require.Equal(t, volume.Windows, third.Catalog.Type)
 
 	d := open(t, path)
 	require.Len(t, d.Items(), 1)
@@ -223,6 +225,23 @@ func TestSignAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, third, embedded)
 	require.Contains(t, volumetest.Run(t, "qemu-img", "check", path), "No errors")
+}
+
+// TestSignReady looks at the file when the catalog is ready: it is not written to yet.
+func TestSignReady(t *testing.T) {
+	path := volumetest.Windows(t, volumetest.Options{})
+	before := fileSum(t, path)
+	o := signOptions(t)
+	var ready []*signing.Signed
+	o.Ready = func(s *signing.Signed) error {
+		ready = append(ready, s)
+		require.Equal(t, before, fileSum(t, path))
+		return nil
+	}
+	signed, err := signing.SignTemplate(t.Context(), path, o)
+	require.NoError(t, err)
+	require.Equal(t, []*signing.Signed{signed}, ready)
+	require.NotEqual(t, before, fileSum(t, path))
 }
 
 func TestNotSigned(t *testing.T) {
@@ -233,6 +252,7 @@ func TestNotSigned(t *testing.T) {
 // TestSignRefuses checks that what cannot be signed stays as it is.
 func TestSignRefuses(t *testing.T) {
 	windows := func(t *testing.T) string { return volumetest.Windows(t, volumetest.Options{}) }
+	strange := &signing.Signed{Signer: newLab(t).Certificate, Catalog: smallCatalog()}
 	fresh := func(size string, options string) func(t *testing.T) string {
 		return func(t *testing.T) string {
 			path := filepath.Join(t.TempDir(), "disk.vhdx")
@@ -266,8 +286,33 @@ func TestSignRefuses(t *testing.T) {
 		}, say: "give the type"},
 		"no next version": {disk: windows, vary: func(o *signing.SignOptions) {
 			o.Version = signing.Version{}
-			o.Like = &signing.Signed{Catalog: &signing.Catalog{Template: signing.Template{Version: signing.Version{1, 0, 0, 65535}}}}
+			o.Like = &signing.Signed{
+				Signer:  o.Identity.Certificate,
+				Catalog: &signing.Catalog{Template: signing.Template{Version: signing.Version{1, 0, 0, 65535}}},
+			}
 		}, say: "no next version"},
+		"like another's, no name": {disk: windows, vary: func(o *signing.SignOptions) {
+			o.Name, o.Like = "", strange
+		}, say: "give both name and version"},
+		"like another's, no version": {disk: windows, vary: func(o *signing.SignOptions) {
+			o.Version, o.Like = signing.Version{}, strange
+		}, say: signing.Thumbprint(strange.Signer)},
+		"Windows as Linux": {disk: windows, vary: func(o *signing.SignOptions) { o.Type = volume.Linux }, say: `the disk holds windows, not "linux"`},
+		"Linux as Windows": {disk: func(t *testing.T) string { return volumetest.Linux(t, volumetest.Options{}) },
+			vary: func(o *signing.SignOptions) { o.Type = volume.Windows }, say: `the disk holds linux, not "windows"`},
+		"not ready": {disk: windows, vary: func(o *signing.SignOptions) {
+			o.Ready = func(*signing.Signed) error { return os.ErrClosed }
+		}, is: os.ErrClosed},
+		"log not empty": {disk: func(t *testing.T) string {
+			path := windows(t)
+			fillLog(t, path)
+			return path
+		}, is: signing.ErrDirtyLog, say: "vhdx check --repair"},
+		"region tables differ": {disk: func(t *testing.T) string {
+			path := windows(t)
+			spoilRegionTable(t, path)
+			return path
+		}, is: signing.ErrRegionTables, say: "vhdx check --repair"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := c.disk(t)

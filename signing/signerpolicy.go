@@ -1,6 +1,7 @@
 package signing
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"
@@ -56,17 +57,16 @@ func CheckSigner(cert *x509.Certificate, at time.Time) error {
 		return &UnfitSigner{Certificate: cert, Reason: reason, Remedy: remedy, Err: err}
 	}
 	const otherKey = "use a certificate with an RSA key of 2048 to 4096 bits, or an ECDSA key on P-256 or P-384"
+	if fault := weakKey(cert.PublicKey); fault != "" {
+		return unfit(ErrWeak, fault, otherKey)
+	}
 	switch key := cert.PublicKey.(type) {
 	case *rsa.PublicKey:
-		if bits := key.N.BitLen(); bits < 2048 {
-			return unfit(ErrWeak, fmt.Sprintf("its RSA key has only %d bits", bits), otherKey)
-		} else if bits > 4096 {
+		if bits := key.N.BitLen(); bits > 4096 {
 			return unfit(ErrKeyType, fmt.Sprintf("its RSA key has %d bits", bits), otherKey)
 		}
 	case *ecdsa.PublicKey:
-		if key.Curve == elliptic.P224() {
-			return unfit(ErrWeak, "its ECDSA key is on the curve P-224", otherKey)
-		} else if key.Curve != elliptic.P256() && key.Curve != elliptic.P384() {
+		if key.Curve != elliptic.P256() && key.Curve != elliptic.P384() {
 			return unfit(ErrKeyType, "its ECDSA key is on the curve "+key.Curve.Params().Name, otherKey)
 		}
 	default:
@@ -95,6 +95,21 @@ func CheckSigner(cert *x509.Certificate, at time.Time) error {
 		return unfit(ErrExpired, fmt.Sprintf("it expired on %s, and this is about %s", date(cert.NotAfter), date(at)), otherDates)
 	}
 	return nil
+}
+
+// weakKey says why a key is too weak for anybody who signs, and nothing when it is not.
+func weakKey(key crypto.PublicKey) string {
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		if bits := key.N.BitLen(); bits < 2048 {
+			return fmt.Sprintf("its RSA key has only %d bits", bits)
+		}
+	case *ecdsa.PublicKey:
+		if key.Curve == elliptic.P224() {
+			return "its ECDSA key is on the curve P-224"
+		}
+	}
+	return ""
 }
 
 func date(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,12 +1,16 @@
 package signing
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"slices"
 
 	"github.com/scutum-project/scutum/vhdx"
 )
+
+// pageSize is the unit in which file systems fill holes, or less, in bytes.
+const pageSize = 4096
 
 // An undoFile remembers what it overwrites, so that all of it can be taken back. It is for a few MiB of writes.
 type undoFile struct {
@@ -58,15 +62,27 @@ func (u *undoFile) save(off, length int64) error {
 	return nil
 }
 
-// undo makes the file what it was at first.
+// undo makes the file what it was at first, as far as it can, and tells what it could not. It begins with what gives back
+// room, because the disk may be full.
 func (u *undoFile) undo() error {
+	errs := []error{u.File.Truncate(u.size)}
 	for _, c := range slices.Backward(u.changes) {
-		if _, err := u.File.WriteAt(c.old, c.offset); err != nil {
-			return err
+		for len(c.old) > 0 {
+			n := min(pageSize-c.offset%pageSize, int64(len(c.old)))
+			errs = append(errs, u.restore(c.old[:n], c.offset))
+			c.old, c.offset = c.old[n:], c.offset+n
 		}
 	}
-	if err := u.File.Truncate(u.size); err != nil {
-		return err
+	return errors.Join(append(errs, u.File.Sync())...)
+}
+
+// restore writes what was at an offset, within one page, unless it is there: that may be a hole, which a full disk has no
+// room to fill.
+func (u *undoFile) restore(old []byte, off int64) error {
+	now := make([]byte, len(old))
+	if n, _ := u.File.ReadAt(now, off); n == len(old) && bytes.Equal(now, old) {
+		return nil
 	}
-	return u.File.Sync()
+	_, err := u.File.WriteAt(old, off)
+	return err
 }

@@ -141,7 +141,7 @@ func TestVerifyPartitionTable(t *testing.T) {
 			require.False(t, r.Intact())
 			require.Empty(t, r.Ranges(), "no partition was written to")
 			if c.want == nil {
-				require.Len(t, r.Differences, 5) // the disk's GUID and four partitions
+				require.Len(t, r.Differences, 6) // the disk's GUID, four partitions, and that there is no table
 				return
 			}
 			require.Equal(t, c.want, r.Differences)

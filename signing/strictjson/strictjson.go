@@ -2,8 +2,9 @@
 // different things: it accepts a document only when the value it gives writes back as the same tree.
 //
 // So a key that is unknown, missing, given twice or spelled in another case, null, a number or a base64 text that is not in its
-// one usual form, and anything after the document are errors. White space and the order of keys are free. A field that may
-// be left out has omitempty or omitzero. The package never bounds the size of a document: its callers do.
+// one usual form, half of a surrogate pair, and anything after the document are errors. White space and the order of keys are
+// free. A field that may be left out has omitempty or omitzero. The package bounds the number of values, because the memory
+// goes by it, and never the size of a document: its callers do.
 package strictjson
 
 import (
@@ -14,10 +15,14 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"unicode/utf8"
 )
 
-const maxDepth = 32 // of arrays and objects within each other
+const (
+	maxDepth  = 32   // of arrays and objects within each other
+	maxValues = 8192 // of all kinds together
+)
 
 // Unmarshal decodes the document data into v, as encoding/json does but for what the package refuses.
 func Unmarshal(data []byte, v any) error {
@@ -44,25 +49,70 @@ func parse(data []byte) (any, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("the JSON is not UTF-8")
 	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	tree, err := parseValue(d, 0)
+	if at := loneSurrogate(data); at >= 0 {
+		return nil, fmt.Errorf("the escape at byte %d is half of a surrogate pair, which is no character", at)
+	}
+	p := parser{Decoder: json.NewDecoder(bytes.NewReader(data))}
+	p.UseNumber()
+	tree, err := p.value(0)
 	if errors.Is(err, io.EOF) {
 		return nil, io.ErrUnexpectedEOF
 	}
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("something follows the JSON at byte %d", d.InputOffset())
+	if _, err := p.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("something follows the JSON at byte %d", p.InputOffset())
 	}
 	return tree, nil
 }
 
-func parseValue(d *json.Decoder, depth int) (any, error) {
-	token, err := d.Token()
+// loneSurrogate finds the first escape of a UTF-16 surrogate that is not one of a pair, or gives -1. Decoders differ in what
+// they make of it (RFC 8259, section 8.2). A backslash outside of a string is refused elsewhere.
+func loneSurrogate(data []byte) int {
+	for at := 0; at < len(data); {
+		switch unit := escaped(data[at:]); {
+		case unit >= 0xd800 && unit < 0xdc00:
+			if low := escaped(data[at+6:]); low < 0xdc00 || low >= 0xe000 {
+				return at
+			}
+			at += 12
+		case unit >= 0xdc00 && unit < 0xe000:
+			return at
+		case data[at] == '\\':
+			at += 2
+		default:
+			at++
+		}
+	}
+	return -1
+}
+
+// escaped gives the UTF-16 code unit of the \uXXXX that the text begins with, or 0.
+func escaped(text []byte) uint64 {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return 0
+	}
+	unit, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return 0
+	}
+	return unit
+}
+
+// A parser counts the values that it reads.
+type parser struct {
+	*json.Decoder
+	values int
+}
+
+func (p *parser) value(depth int) (any, error) {
+	token, err := p.Token()
 	if err != nil {
 		return nil, err
+	}
+	if p.values++; p.values > maxValues {
+		return nil, fmt.Errorf("the JSON has more than %d values", maxValues)
 	}
 	open, ok := token.(json.Delim)
 	if !ok {
@@ -72,31 +122,31 @@ func parseValue(d *json.Decoder, depth int) (any, error) {
 		return nil, fmt.Errorf("the JSON is nested more than %d deep", maxDepth)
 	}
 	object, array := map[string]any{}, []any{}
-	for d.More() {
+	for p.More() {
 		if open == '[' {
-			value, err := parseValue(d, depth+1)
+			value, err := p.value(depth + 1)
 			if err != nil {
 				return nil, err
 			}
 			array = append(array, value)
 			continue
 		}
-		key, err := d.Token()
+		key, err := p.Token()
 		if err != nil {
 			return nil, err
 		}
 		name, ok := key.(string)
 		if !ok {
-			return nil, fmt.Errorf("a key at byte %d is not a string", d.InputOffset())
+			return nil, fmt.Errorf("a key at byte %d is not a string", p.InputOffset())
 		}
 		if _, twice := object[name]; twice {
 			return nil, fmt.Errorf("the key %.64q is given twice", name)
 		}
-		if object[name], err = parseValue(d, depth+1); err != nil {
+		if object[name], err = p.value(depth + 1); err != nil {
 			return nil, err
 		}
 	}
-	if _, err := d.Token(); err != nil { // the closing delimiter
+	if _, err := p.Token(); err != nil { // the closing delimiter
 		return nil, err
 	}
 	if open == '[' {

@@ -2,6 +2,7 @@ package strictjson_test
 
 import (
 	"encoding/json"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,15 @@ func TestUnmarshalRefuses(t *testing.T) {
 		"base64, URL":        {strings.Replace(good, `AAEC`, `A-EC`, 1), "base64"},
 		"time, another zone": {strings.Replace(good, `00Z`, `00+00:00`, 1), ".at"},
 		"empty optional":     {good[:len(good)-1] + `,"note":""}`, `unknown field "note"`},
+		"lone high":          {strings.Replace(good, `"a"`, `"\ud800"`, 1), "escape at byte 10 is half of a surrogate pair"},
+		"lone low":           {strings.Replace(good, `"a"`, `"\udc00"`, 1), "half of a surrogate pair"},
+		"low before high":    {strings.Replace(good, `"a"`, `"\udc00\uD800"`, 1), "half of a surrogate pair"},
+		"high twice":         {strings.Replace(good, `"a"`, `"\ud800\ud800\udc00"`, 1), "half of a surrogate pair"},
+		"high, then text":    {strings.Replace(good, `"a"`, `"\uDBFFdc00"`, 1), "half of a surrogate pair"},
+		"lone, in a key":     {strings.Replace(good, `"name"`, `"name\ud800"`, 1), "half of a surrogate pair"},
+		"ends in a pair":     {`"\ud800\`, "half of a surrogate pair"},
+		"many values":        {`{"list": [` + strings.Repeat(`{},`, 300_000) + `{}]}`, "more than 8192 values"},
+		"many values, deep":  {strings.Repeat(`{"list":[`, 10) + strings.Repeat(`[],`, 10_000), "more than 8192 values"},
 		"not UTF-8":          {strings.Replace(good, `"a"`, "\"\xff\"", 1), "UTF-8"},
 		"deep":               {strings.Repeat("[", 1<<16), "nested"},
 		"byte-order mark":    {"\ufeff" + good, "invalid character"},
@@ -79,6 +89,17 @@ func TestUnmarshalRefuses(t *testing.T) {
 			require.ErrorContains(t, strictjson.Unmarshal([]byte(c.text), &d), c.say)
 		})
 	}
+}
+
+// TestUnmarshalBoundsMemory reads 1 MiB of the values that take the most memory for their length.
+func TestUnmarshalBoundsMemory(t *testing.T) {
+	data := []byte(`{"list":[` + strings.Repeat(`{},`, (1<<20-12)/3) + `{}]}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var d document
+	require.Error(t, strictjson.Unmarshal(data, &d))
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20))
 }
 
 func FuzzUnmarshal(f *testing.F) {

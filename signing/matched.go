@@ -13,17 +13,17 @@ const (
 	maxAhead = 3       // segments
 )
 
-// verified is a segment that matched. It is used for one segment after another.
-type verified struct {
+// matched is a segment that matched. It is used for one segment after another.
+type matched struct {
 	reader *VolumeReader
 	n      int
 	place  Range // within the volume
 	kept   []byte
-	chunks []verifiedChunk
+	chunks []matchedChunk
 	again  []byte // for a chunk that is read again
 }
 
-type verifiedChunk struct {
+type matchedChunk struct {
 	data []byte // within kept; nil when zero or to be read again
 
 	// To be read again: a SHA-256 of the segment up to here, and its sum when it has seen this chunk as well.
@@ -31,22 +31,22 @@ type verifiedChunk struct {
 	sum    [sha256.Size]byte
 }
 
-func (r *VolumeReader) newVerified() *verified {
+func (r *VolumeReader) newMatched() *matched {
 	segment := r.catalog.Hash.Segment
-	return &verified{
+	return &matched{
 		reader: r,
 		kept:   make([]byte, min(segment, maxKept)),
-		chunks: make([]verifiedChunk, segmentCount(segment, chunkSize)),
+		chunks: make([]matchedChunk, pieces(segment, chunkSize)),
 		again:  make([]byte, chunkSize),
 	}
 }
 
 // verify hashes segment n and keeps its data, as far as there is room.
-func (v *verified) verify(ctx context.Context, n int) error {
-	r := v.reader
+func (m *matched) verify(ctx context.Context, n int) error {
+	r := m.reader
 	alteration := r.catalog.alteration(r.volume, n, 1)
-	v.n, v.place = n, alteration.InVolume
-	v.chunks = v.chunks[:segmentCount(v.place.Length, chunkSize)]
+	m.n, m.place = n, alteration.InVolume
+	m.chunks = m.chunks[:pieces(m.place.Length, chunkSize)]
 	if alteration.OnDisk.End() > r.disk.Size() {
 		return &AlteredError{alteration}
 	}
@@ -56,10 +56,10 @@ func (v *verified) verify(ctx context.Context, n int) error {
 	}
 	segment := segmentHash{zeros: &r.zeros}
 	if stored {
-		err = v.hash(ctx, alteration.OnDisk, &segment)
+		err = m.hash(ctx, alteration.OnDisk, &segment)
 	} else {
-		segment.leading = v.place.Length
-		clear(v.chunks)
+		segment.leading = m.place.Length
+		clear(m.chunks)
 	}
 	if err == nil && segment.sum() != r.catalog.Volumes[r.volume].segmentDigest(n) {
 		err = &AlteredError{alteration}
@@ -68,8 +68,8 @@ func (v *verified) verify(ctx context.Context, n int) error {
 }
 
 // hash reads the segment, which is at that place on the disk.
-func (v *verified) hash(ctx context.Context, onDisk Range, segment *segmentHash) error {
-	free := v.kept
+func (m *matched) hash(ctx context.Context, onDisk Range, segment *segmentHash) error {
+	free := m.kept
 	i := 0
 	for place := range onDisk.chunks() {
 		if err := ctx.Err(); err != nil {
@@ -78,13 +78,13 @@ func (v *verified) hash(ctx context.Context, onDisk Range, segment *segmentHash)
 		into := free
 		full := int64(len(free)) < place.Length
 		if full {
-			into = v.again
+			into = m.again
 		}
-		data, err := readChunk(v.reader.disk, place, into)
+		data, err := readChunk(m.reader.disk, place, into)
 		if err != nil {
 			return err
 		}
-		var c verifiedChunk
+		var c matchedChunk
 		switch {
 		case isZero(data):
 			segment.write(data)
@@ -96,29 +96,29 @@ func (v *verified) hash(ctx context.Context, onDisk Range, segment *segmentHash)
 			segment.write(data)
 			c.data, free = data, free[place.Length:]
 		}
-		v.chunks[i] = c
+		m.chunks[i] = c
 		i++
 	}
 	return nil
 }
 
 // chunk gives the bytes of chunk i that were hashed. They may be used until the next call.
-func (v *verified) chunk(i int) (Chunk, error) {
-	offset := v.place.Offset + int64(i)*chunkSize
-	out := Chunk{Range: Range{offset, min(chunkSize, v.place.End()-offset)}}
-	c := v.chunks[i]
+func (m *matched) chunk(i int) (Chunk, error) {
+	offset := m.place.Offset + int64(i)*chunkSize
+	out := Chunk{Range: Range{offset, min(chunkSize, m.place.End()-offset)}}
+	c := m.chunks[i]
 	if c.before == nil {
 		out.Data = c.data
 		return out, nil
 	}
-	data := v.again[:out.Length]
-	if err := readAt(v.reader.disk, data, v.reader.place.Offset+offset); err != nil {
+	data := m.again[:out.Length]
+	if err := readAt(m.reader.disk, data, m.reader.place.Offset+offset); err != nil {
 		return Chunk{}, err
 	}
 	h := clone(c.before)
 	h.Write(data)
 	if sumOf(h) != c.sum {
-		return Chunk{}, &AlteredError{v.reader.catalog.alteration(v.reader.volume, v.n, 1)}
+		return Chunk{}, &AlteredError{m.reader.catalog.alteration(m.reader.volume, m.n, 1)}
 	}
 	out.Data = data
 	return out, nil
