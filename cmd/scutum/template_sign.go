@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -28,8 +29,8 @@ func templateSignCommand() *cobra.Command {
 catalog in the metadata of the VHDX. No byte of the virtual disk changes. When it
 fails or is interrupted, the file is as it was.
 
-With --like, name, type and the next version come from another signed disk, as
-far as they are not given. A disk that is signed already needs --force.`,
+With --like, name and the next version come from another disk that the same key
+has signed, as far as they are not given. A disk that is signed already needs --force.`,
 		Example: `  scutum template sign template.vhdx --name "Windows Server 2025" --version 1.0.0.0 --cert signer.pfx
   scutum template sign template.vhdx --name Ubuntu --version 1.0.0.0 --type linux --cert signer.pem --key signer.key
   scutum template sign patched.vhdx --like template.vhdx --cert signer.pfx --password-file secret --vsc patched.vsc`,
@@ -53,7 +54,7 @@ far as they are not given. A disk that is signed already needs --force.`,
 	cmd.Flags().StringVar(&o.name, "name", "", "`NAME` of the template")
 	cmd.Flags().StringVar(&o.version, "version", "", "its version, four numbers: `A.B.C.D`")
 	cmd.Flags().StringVar(&o.osType, "type", "", "`TYPE`: windows or linux, when it is not to be what the disk holds")
-	cmd.Flags().StringVar(&o.like, "like", "", "take what is not given from this signed `DISK` or .vsc file")
+	cmd.Flags().StringVar(&o.like, "like", "", "take name and next version from this `DISK` or .vsc file of the same signer")
 	cmd.Flags().StringVar(&o.vsc, "vsc", "", "save the catalog also as `OUT.vsc`")
 	o.signer.flags(cmd)
 	cmd.Flags().BoolVar(&o.force, "force", false, "replace the catalog that the disk has, and the file of --vsc")
@@ -66,6 +67,10 @@ func (o *templateSign) run(cmd *cobra.Command, path string) (*signing.Signed, er
 	options, err := o.options()
 	if err != nil {
 		return nil, usageError(cmd, err)
+	}
+	inputs := append(o.signer.inputs(), file{"DISK.vhdx", path}, file{"--like", o.like})
+	if err := claim(o.force, []file{{"--vsc", o.vsc}}, inputs...); err != nil {
+		return nil, err
 	}
 	if !o.force {
 		if err := notSigned(path); err != nil {
@@ -82,29 +87,49 @@ func (o *templateSign) run(cmd *cobra.Command, path string) (*signing.Signed, er
 	}
 	update, finish := progress(cmd, "hashing")
 	options.Progress = update
-	sign := func() (*signing.Signed, error) {
-		defer finish()
-		return signing.SignTemplate(cmd.Context(), path, options)
-	}
+	defer finish()
+	return o.sign(cmd.Context(), path, options)
+}
+
+// sign signs the disk and saves the catalog. It is written out before the disk
+// is touched, so that afterwards it needs no more than its name.
+func (o *templateSign) sign(ctx context.Context, path string, options signing.SignOptions) (*signing.Signed, error) {
 	if o.vsc == "" {
-		return sign()
+		return signing.SignTemplate(ctx, path, options)
 	}
 	out, err := atomicfile.Create(o.vsc, o.force)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Discard()
-	signed, err := sign()
+	options.Ready = func(s *signing.Signed) error {
+		_, err := out.Write(s.DER)
+		if err == nil {
+			err = out.Sync()
+		}
+		if err != nil {
+			return fmt.Errorf("save the catalog as %s: %w", o.vsc, withoutPath(err))
+		}
+		return nil
+	}
+	signed, err := signing.SignTemplate(ctx, path, options)
 	if err != nil {
 		return nil, err
 	}
-	if _, err = out.Write(signed.DER); err == nil {
-		err = out.Commit()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the disk is signed, but its catalog could not be saved: %w", err)
+	if err := out.Commit(); err != nil {
+		return nil, fmt.Errorf("%s is signed and carries its catalog, but %s is not written (%q does that): %w",
+			path, o.vsc, "scutum template extract "+path+" "+o.vsc, err)
 	}
 	return signed, nil
+}
+
+// withoutPath drops the name of a temporary file from an error.
+func withoutPath(err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
 }
 
 // options checks what the flags say before any file is opened.
@@ -149,6 +174,9 @@ func templateExtractCommand() *cobra.Command {
 		Example: "  scutum template extract template.vhdx template.vsc",
 		Args:    exactArgs("DISK.vhdx", "OUT.vsc"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := claim(force, []file{{"OUT.vsc", args[1]}}, file{"DISK.vhdx", args[0]}); err != nil {
+				return err
+			}
 			signed, err := extract(cmd.Context(), args[0], args[1], force)
 			if err != nil {
 				return err
@@ -159,7 +187,7 @@ func templateExtractCommand() *cobra.Command {
 				Catalog catalogFacts `json:"catalog"`
 			}{args[0], args[1], factsOfCatalog(signed)}
 			return report(cmd, facts, func(s *sheet) {
-				s.facts(append(facts.Catalog.pairs(), "saved as", facts.VSC)...)
+				s.facts(append(facts.Catalog.unjudged(), "saved as", facts.VSC)...)
 			})
 		},
 	}
