@@ -417,10 +417,14 @@ func checkUnaltered(t testing.TB, seeds []*Signed, der []byte) {
 }
 
 func TestFlippedBits(t *testing.T) {
+	step := 1
+	if testing.Short() {
+		step = 32
+	}
 	for _, der := range seeds(t) {
 		seed, err := Parse(der)
 		require.NoError(t, err)
-		for i := range der {
+		for i := 0; i < len(der); i += step {
 			for bit := range 8 {
 				flipped := slices.Clone(der)
 				flipped[i] ^= 1 << bit
