@@ -13,9 +13,6 @@ import (
 	"github.com/scutum-project/scutum/vhdx"
 )
 
-// maxKeyFile bounds a file with keys or certificates, in bytes.
-const maxKeyFile = 1 << 20
-
 // readFile reads a file of at most max bytes. Its errors name the file.
 func readFile(path string, max int64) ([]byte, error) {
 	f, err := os.Open(path)
@@ -85,7 +82,7 @@ func named[T any](value T, err error) func(path string) (T, error) {
 // readCertificates reads the certificates of a PEM file, or the one of a DER
 // file.
 func readCertificates(path string) ([]*x509.Certificate, error) {
-	data, err := readFile(path, maxKeyFile)
+	data, err := readFile(path, signing.MaxKeyFile)
 	if err != nil {
 		return nil, err
 	}

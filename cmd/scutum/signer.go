@@ -30,12 +30,12 @@ func (s *signerSource) inputs() []file {
 // load reads certificate and key. The terminal is asked only for the password
 // of a PFX file that has one.
 func (s *signerSource) load(ctx context.Context) (*signing.Identity, error) {
-	cert, err := readFile(s.cert, maxKeyFile)
+	cert, err := readFile(s.cert, signing.MaxKeyFile)
 	if err != nil {
 		return nil, err
 	}
 	if s.key != "" {
-		key, err := readFile(s.key, maxKeyFile)
+		key, err := readFile(s.key, signing.MaxKeyFile)
 		if err != nil {
 			return nil, err
 		}

@@ -29,7 +29,8 @@ partition and its bytes. The exit status is 1 when anything is not as it was
 signed, or the signer is not trusted.
 
 Without --trust the signer's certificate must lead to a root certificate of this
-system. With --trust it must be one of those in the files, or issued under one.`,
+system. With --trust it must be one of those in the files, or have a certificate
+for code signing, or for any use, that was issued under one.`,
 		Example: `  scutum template verify template.vhdx --trust signer.pem
   scutum template verify template.vhdx --vsc template.vsc --trust signer.pem
   scutum template verify template.vhdx --trust signer.pem --json`,
