@@ -16,6 +16,9 @@ import (
 // A terminal that closes ends the work and not the process, which has files to
 // clean up; however often it says so.
 func TestHangupInterrupts(t *testing.T) {
+	heard := make(chan os.Signal, 3) // so that a test run under nohup hears it as well
+	signal.Notify(heard, syscall.SIGHUP)
+	defer signal.Stop(heard)
 	ctx, stop := interruptible(t.Context())
 	defer stop()
 	for range 3 {
