@@ -107,21 +107,31 @@ func TestItems(t *testing.T) {
 
 // A table holds 1024 items of users. A refused item leaves the others alone.
 func TestManyItems(t *testing.T) {
-	d := create(t, tempPath(t, "disk.vhdx"), CreateOptions{Size: 12 * mib})
+	file := newMemFile()
+	d, err := Create(file, CreateOptions{Size: 12 * mib})
+	require.NoError(t, err)
 	id := func(n int) (g GUID) { binary.LittleEndian.PutUint32(g[4:], uint32(n)); return g }
 	want := map[GUID][]byte{}
+	set := func(n int, data []byte) {
+		t.Helper()
+		require.NoError(t, d.SetItem(id(n), data))
+		want[id(n)] = data
+	}
 	for n := range 1024 {
-		want[id(n)] = binary.LittleEndian.AppendUint64(nil, uint64(n))[:1+n%8]
-		require.NoError(t, d.SetItem(id(n), want[id(n)]))
+		set(n, binary.LittleEndian.AppendUint64(nil, uint64(n))[:1+n%8])
 	}
 	require.ErrorContains(t, d.SetItem(id(1024), []byte{1}), "the metadata table is full")
-	requireItems(t, d, want)
-	require.NoError(t, d.SetItem(id(700), []byte("another")), "replacing needs no entry")
-	want[id(700)] = []byte("another")
+	require.Len(t, d.Items(), 1024)
+	set(700, []byte("another")) // replacing needs no entry
 	require.NoError(t, d.DeleteItem(id(3)))
 	delete(want, id(3))
-	require.NoError(t, d.SetItem(id(1024), []byte{1}))
-	want[id(1024)] = []byte{1}
+	set(1024, []byte{1})
+	require.NoError(t, d.Close())
+
+	path := tempPath(t, "disk.vhdx")
+	writeSparse(t, path, file)
+	d, err = Open(path)
+	require.NoError(t, err)
 	requireItems(t, d, want)
 	mustClose(t, d)
 }
