@@ -3,6 +3,7 @@ package guardian
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -80,8 +81,8 @@ func signatureAlgorithm(key crypto.PublicKey) (string, error) {
 		}
 		return RSASHA256, nil
 	case *ecdsa.PublicKey:
-		if n := orderSize(key); n > 48 {
-			return "", errors.New("the ECDSA key is on the curve P-521, only P-256 and P-384 are accepted")
+		if key.Curve != elliptic.P256() && key.Curve != elliptic.P384() {
+			return "", fmt.Errorf("the ECDSA key is on the curve %s, only P-256 and P-384 are accepted", key.Params().Name)
 		}
 		return ECDSASHA256, nil
 	default:
