@@ -1,0 +1,151 @@
+// Package fsk reads and writes specialization files (.fsk): the values that make one virtual machine out of an answer file
+// that serves many. A key is a placeholder of the answer file, such as @ComputerName@, and its value is one line of text.
+//
+// The file comes from whoever runs the fabric, is neither signed nor encrypted, and is never to hold a secret. Whether a
+// value is fit for the place where it lands is for the package answerfile to judge.
+package fsk
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/scutum-project/scutum/signing/strictjson"
+)
+
+// Format is the format of the files that this package reads and writes.
+const Format = "scutum-fsk-1"
+
+// Limits of a file.
+const (
+	MaxSize   = 256 << 10 // bytes of the file
+	MaxValues = 256       // number of values
+	MaxKey    = 64        // bytes of a key, both @ included
+	MaxValue  = 4096      // bytes of a value
+)
+
+// ErrFSK says that a specialization file, or what is to become one, is malformed.
+var ErrFSK = errors.New("invalid specialization file")
+
+// Values are the values of a file by their keys. A key keeps its @ signs. Two keys that differ in nothing but case are the same
+// key.
+type Values map[string]string
+
+type document struct {
+	Format string `json:"format"`
+	Values Values `json:"values"`
+}
+
+// Parse reads a file. Its errors are ErrFSK.
+func Parse(data []byte) (Values, error) {
+	if len(data) > MaxSize {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrFSK, len(data), MaxSize)
+	}
+	var d document
+	if err := strictjson.Unmarshal(data, &d); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFSK, err)
+	}
+	if d.Format != Format {
+		return nil, fmt.Errorf("%w: format %.32q is unknown, want %q", ErrFSK, d.Format, Format)
+	}
+	if err := d.Values.check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFSK, err)
+	}
+	return d.Values, nil
+}
+
+// Encode writes the file, keys in order. It refuses, with ErrFSK, values that Parse would not read.
+func (v Values) Encode() ([]byte, error) {
+	if err := v.check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFSK, err)
+	}
+	if v == nil {
+		v = Values{}
+	}
+	data, err := json.MarshalIndent(document{Format, v}, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("write the specialization file: %w", err)
+	}
+	if data = append(data, '\n'); len(data) > MaxSize {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrFSK, len(data), MaxSize)
+	}
+	return data, nil
+}
+
+// Get gives the value of a key, whose case does not matter.
+func (v Values) Get(key string) (value string, ok bool) {
+	if value, ok = v[key]; ok {
+		return value, true
+	}
+	for k, value := range v {
+		if strings.EqualFold(k, key) {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+func (v Values) check() error {
+	if len(v) > MaxValues {
+		return fmt.Errorf("%d values, at most %d are allowed", len(v), MaxValues)
+	}
+	seen := make(map[string]string, len(v))
+	for _, key := range slices.Sorted(maps.Keys(v)) {
+		if err := CheckKey(key); err != nil {
+			return err
+		}
+		if other, ok := seen[strings.ToLower(key)]; ok {
+			return fmt.Errorf("%s and %s are the same key", other, key)
+		}
+		seen[strings.ToLower(key)] = key
+		if err := CheckValue(v[key]); err != nil {
+			return fmt.Errorf("the value of %s: %w", key, err)
+		}
+	}
+	return nil
+}
+
+var keyForm = regexp.MustCompile(`^@[A-Za-z][0-9A-Za-z_-]*@$`)
+
+// CheckKey reports whether key has the form of a key: letters, digits, - and _ between two @ signs, a letter first.
+func CheckKey(key string) error {
+	if len(key) > MaxKey || !keyForm.MatchString(key) {
+		return fmt.Errorf("%.80q is not a key: want @Name@, at most %d letters, digits, - and _, a letter first", key, MaxKey-2)
+	}
+	return nil
+}
+
+// CheckValue reports whether value can be one: a line of printable characters that is not blank.
+func CheckValue(value string) error {
+	switch {
+	case !utf8.ValidString(value):
+		return errors.New("it is not UTF-8")
+	case len(value) > MaxValue:
+		return fmt.Errorf("%d bytes, at most %d are allowed", len(value), MaxValue)
+	case strings.TrimSpace(value) == "":
+		return errors.New("it is blank")
+	}
+	for _, r := range value {
+		if !unicode.IsPrint(r) {
+			return fmt.Errorf("it holds %U, which is not printable", r)
+		}
+	}
+	return nil
+}
+
+// knownForm has the keys that users of shielded virtual machines know. N counts network adapters from 1, M counts what one
+// of them has.
+var knownForm = regexp.MustCompile(`(?i)^@(ComputerName|TimeZone|ProductKey` +
+	`|(IP4Addr|IP6Addr|MACAddr)-[1-9][0-9]{0,2}|(Prefix|NextHop|DnsAddr)-[1-9][0-9]{0,2}-[1-9][0-9]{0,2})@$`)
+
+// Known reports whether a key is one of those that every fabric is to supply when an answer file asks for it:
+//
+//	@ComputerName@  @TimeZone@  @ProductKey@
+//	@IP4Addr-N@  @IP6Addr-N@  @MACAddr-N@  @Prefix-N-M@  @NextHop-N-M@  @DnsAddr-N-M@
+func Known(key string) bool { return knownForm.MatchString(key) }
