@@ -54,16 +54,16 @@ func Parse(data []byte) (Values, error) {
 	if d.Format != Format {
 		return nil, fmt.Errorf("%w: format %.32q is unknown, want %q", ErrFSK, d.Format, Format)
 	}
-	if err := d.Values.check(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFSK, err)
+	if err := d.Values.Check(); err != nil {
+		return nil, err
 	}
 	return d.Values, nil
 }
 
 // Encode writes the file, keys in order. It refuses, with ErrFSK, values that Parse would not read.
 func (v Values) Encode() ([]byte, error) {
-	if err := v.check(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFSK, err)
+	if err := v.Check(); err != nil {
+		return nil, err
 	}
 	if v == nil {
 		v = Values{}
@@ -91,21 +91,23 @@ func (v Values) Get(key string) (value string, ok bool) {
 	return "", false
 }
 
-func (v Values) check() error {
+// Check holds the values against all the rules of the format. Its errors are ErrFSK.
+func (v Values) Check() error {
 	if len(v) > MaxValues {
-		return fmt.Errorf("%d values, at most %d are allowed", len(v), MaxValues)
+		return fmt.Errorf("%w: %d values, at most %d are allowed", ErrFSK, len(v), MaxValues)
 	}
 	seen := make(map[string]string, len(v))
 	for _, key := range slices.Sorted(maps.Keys(v)) {
 		if err := CheckKey(key); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrFSK, err)
 		}
-		if other, ok := seen[strings.ToLower(key)]; ok {
-			return fmt.Errorf("%s and %s are the same key", other, key)
+		folded := strings.ToLower(key)
+		if other, ok := seen[folded]; ok {
+			return fmt.Errorf("%w: %s and %s are the same key", ErrFSK, other, key)
 		}
-		seen[strings.ToLower(key)] = key
+		seen[folded] = key
 		if err := CheckValue(v[key]); err != nil {
-			return fmt.Errorf("the value of %s: %w", key, err)
+			return fmt.Errorf("%w: the value of %s: %w", ErrFSK, key, err)
 		}
 	}
 	return nil

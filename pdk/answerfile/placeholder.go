@@ -1,0 +1,141 @@
+package answerfile
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/scutum-project/scutum/pdk/fsk"
+)
+
+// A Placeholder is a place of an answer file where a value is to come.
+type Placeholder struct {
+	Key  string // as written: "@ComputerName@"
+	Line int    // from 1
+}
+
+// An UnresolvedError names all placeholders of an answer file for which there is no value.
+type UnresolvedError struct {
+	Placeholders []Placeholder // in the order of the file
+}
+
+func (e *UnresolvedError) Error() string {
+	var keys []string
+	lines := map[string][]string{}
+	for _, p := range e.Placeholders {
+		line := strconv.Itoa(p.Line)
+		switch {
+		case lines[p.Key] == nil:
+			keys = append(keys, p.Key)
+		case slices.Contains(lines[p.Key], line):
+			continue
+		}
+		lines[p.Key] = append(lines[p.Key], line)
+	}
+	var text strings.Builder
+	for i, key := range keys {
+		if i > 0 {
+			text.WriteString("; ")
+		}
+		fmt.Fprintf(&text, "%s on line %s", key, strings.Join(lines[key], ", "))
+	}
+	return "the answer file asks for values that are not given: " + text.String()
+}
+
+// A filler puts values into the places of one answer file.
+type filler struct {
+	values map[string]string // by key in lower case
+	left   []Placeholder     // without a value
+	err    error             // of the first value that does not fit its place
+}
+
+func newFiller(values fsk.Values) *filler {
+	f := &filler{values: make(map[string]string, len(values))}
+	for key, value := range values {
+		f.values[strings.ToLower(key)] = value
+	}
+	return f
+}
+
+func (f *filler) value(key string) (string, bool) {
+	value, ok := f.values[strings.ToLower(key)]
+	return value, ok
+}
+
+var keyForm = regexp.MustCompile(fmt.Sprintf(`@[A-Za-z][0-9A-Za-z_-]{0,%d}@`, fsk.MaxKey-3))
+
+// next finds the first placeholder of text at or after from. Where two share an @, as in a@b@ComputerName@, the first one counts
+// if it has a value or is one of the known keys, and else the second if that does.
+func (f *filler) next(text string, from int) (start, end int, ok bool) {
+	at := keyForm.FindStringIndex(text[from:])
+	if at == nil {
+		return 0, 0, false
+	}
+	start, end = from+at[0], from+at[1]
+	if f.live(text[start:end]) {
+		return start, end, true
+	}
+	if at := keyForm.FindStringIndex(text[end-1:]); at != nil && at[0] == 0 && f.live(text[end-1:end-1+at[1]]) {
+		return end - 1, end - 1 + at[1], true
+	}
+	return start, end, true
+}
+
+func (f *filler) live(key string) bool {
+	_, ok := f.value(key)
+	return ok || fsk.Known(key)
+}
+
+// A place is where placeholders stand.
+type place struct {
+	line   int                 // of the text's beginning
+	whole  bool                // a placeholder there is all there is: its value may be any line of text
+	escape func(string) string // writes a value so that it is read as it is
+}
+
+// fill gives the text with its values. A placeholder without one stays, and is noted.
+func (f *filler) fill(text string, p place) string {
+	var out strings.Builder
+	pos, line := 0, p.line
+	for {
+		start, end, ok := f.next(text, pos)
+		if !ok || f.err != nil {
+			out.WriteString(text[pos:])
+			return out.String()
+		}
+		line += strings.Count(text[pos:start], "\n")
+		out.WriteString(text[pos:start])
+		out.WriteString(f.resolve(Placeholder{text[start:end], line}, p))
+		if out.Len() > MaxSize {
+			f.err = tooLarge(out.Len())
+		}
+		pos = end
+	}
+}
+
+func (f *filler) resolve(p Placeholder, at place) string {
+	value, ok := f.value(p.Key)
+	if !ok {
+		f.left = append(f.left, p)
+		return p.Key
+	}
+	if !at.whole && !harmless(value) {
+		f.err = fmt.Errorf("line %d: the value %.64q of %s stands within a longer text, which may be part of a command: there it may "+
+			"hold no more than letters, digits and . _ : / + = , - and must begin with a letter or digit", p.Line, value, p.Key)
+	}
+	return at.escape(value)
+}
+
+// harmless reports whether a value can do nothing within a command, whatever shell reads it: it is no more than one word
+// and no option. Values come from whoever runs the fabric, and commands of an answer file run with all rights.
+func harmless(value string) bool {
+	for i, r := range value {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && (i == 0 || !strings.ContainsRune("._:/+=,-", r)) {
+			return false
+		}
+	}
+	return true
+}
