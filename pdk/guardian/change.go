@@ -53,11 +53,11 @@ func (s *Store) addOwner(o *Owner, passphrase string, overwrite bool) error {
 		return err
 	}
 	var keys [2][]byte
-	for i, identity := range []signing.Identity{
+	for i, id := range []*signing.Identity{
 		{Certificate: o.Signing, Key: o.SigningKey},
 		{Certificate: o.Encryption, Key: o.EncryptionKey},
 	} {
-		if keys[i], err = identity.EncodePFX(passphrase); err != nil {
+		if keys[i], err = s.encode(id, passphrase); err != nil {
 			return err
 		}
 	}

@@ -33,9 +33,10 @@ var (
 type Store struct {
 	dir string
 
-	// How files are written and removed, for tests that have it fail.
+	// What tests have fail, or done quickly.
 	write  func(path string, data []byte, perm fs.FileMode, overwrite bool) error
 	remove func(path string) error
+	encode func(id *signing.Identity, passphrase string) ([]byte, error)
 }
 
 // Entry is what List says of a guardian.
@@ -71,7 +72,7 @@ func OpenStore(dir string) (*Store, error) {
 	case info.Mode().Perm()&0o022 != 0 && runtime.GOOS != "windows":
 		return nil, fmt.Errorf("opening the guardian store: others may write to %s, and so say whom you trust: run chmod go-w on it", dir)
 	}
-	return &Store{dir: dir, write: atomicfile.WriteFile, remove: os.Remove}, nil
+	return &Store{dir: dir, write: atomicfile.WriteFile, remove: os.Remove, encode: (*signing.Identity).EncodePFX}, nil
 }
 
 // Get reads the guardian of that name, and verifies its metadata again.
