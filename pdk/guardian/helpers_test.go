@@ -86,7 +86,8 @@ func metadata(t testing.TB, o *guardian.Owner) []byte {
 	return data
 }
 
-// changed is a copy of the certificate with other contents, under the keys of contoso: by for the issuer, or itself.
+// changed is a copy of the certificate with other contents, signed with the key by, which is the issuer's or, without an
+// issuer, its own.
 func changed(t testing.TB, of, issuer *x509.Certificate, by any, change func(*x509.Certificate)) *x509.Certificate {
 	t.Helper()
 	template := &x509.Certificate{

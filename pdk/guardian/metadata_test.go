@@ -2,8 +2,10 @@ package guardian_test
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"math/big"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -115,12 +117,21 @@ func TestMetadataNeedsKeysThatBelongToTheCertificates(t *testing.T) {
 	require.Error(t, err)
 
 	o = contoso(t)
+	huge := new(big.Int).Lsh(big.NewInt(1), 9000)
+	o.Encryption = changed(t, o.Encryption, o.Signing, o.SigningKey, func(c *x509.Certificate) {
+		c.PublicKey = &rsa.PublicKey{N: huge.Add(huge, big.NewInt(1)), E: 65537}
+		c.SubjectKeyId = []byte{1}
+	})
+	_, err = o.Metadata()
+	require.ErrorContains(t, err, "9001 bits")
+
+	o = contoso(t)
 	o.Encryption = other.Signing
 	_, err = o.Metadata()
 	require.ErrorContains(t, err, "the encryption key is not RSA")
 }
 
-// The documents in testdata were written when the format was made. They must be read for ever, whoever's clock it is.
+// The documents in testdata were written when the format was made. They must be read for ever.
 func TestMetadataOfThePast(t *testing.T) {
 	for file, subject := range map[string]string{"rsa.xml": "Contoso", "ecdsa.xml": "Fabrikam"} {
 		path := filepath.Join("testdata", file)

@@ -109,8 +109,10 @@ func readInformation(n *excc14n.Node) (*Guardian, error) {
 	if g.Signing, err = readCertificate(parts[2]); err != nil {
 		return nil, err
 	}
-	if _, ok := g.Encryption.PublicKey.(*rsa.PublicKey); !ok {
+	if key, ok := g.Encryption.PublicKey.(*rsa.PublicKey); !ok {
 		return nil, errors.New("the key of the encryption certificate is not RSA")
+	} else if bits := key.N.BitLen(); bits > maxRSABits {
+		return nil, fmt.Errorf("the key of the encryption certificate has %d bits, at most %d are accepted", bits, maxRSABits)
 	}
 	if err := verifyCertificate(parts[3], g.Encryption, g.Signing); err != nil {
 		return nil, err

@@ -26,7 +26,7 @@ const (
 // ErrSignature says that a signature is not by the key over the message. For errors.Is.
 var ErrSignature = errors.New("the signature is wrong")
 
-// maxRSABits bounds the time that verifying takes.
+// maxRSABits bounds the time that verifying and encrypting take.
 const maxRSABits = 8192
 
 // Sign signs the message with a guardian's signing key, RSA or ECDSA, and names the algorithm that it used.
