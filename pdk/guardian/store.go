@@ -29,7 +29,7 @@ var (
 // metadata points at are what an interrupted write left behind. They are never read, and removed by the next write or
 // removal of that name.
 //
-// Names are told apart regardless of case. Any number of processes and goroutines may use a store at once.
+// Names that differ only in case are the same. Any number of processes and goroutines may use a store at once.
 type Store struct {
 	dir string
 
