@@ -13,7 +13,7 @@ import (
 	"github.com/scutum-project/scutum/pdk/fsk"
 )
 
-// substitute does with a value that is one, and gives the result, or false. No error but those of a file or value may come of it.
+// substitute puts a value into a file and gives the result, or false when the file or the value is none.
 func substitute(t *testing.T, file, value string) (string, bool) {
 	t.Helper()
 	given := fsk.Values{"@K@": value, "@Plain@": "x"}
@@ -82,11 +82,11 @@ func FuzzSubstituteYAML(f *testing.F) {
 		if !ok {
 			return
 		}
-		// With letters in place of the placeholders it is the same tree.
+		// With letters in place of the substitution strings it is the same tree.
 		var before, after yaml.Node
 		letters := strings.NewReplacer("@K@", "_K_", "@k@", "_k_", "@Plain@", "_P_").Replace(file)
 		if err := yaml.Unmarshal([]byte(letters), &before); err != nil {
-			return // a file with other placeholders at the beginning of a plain text
+			return // a file with other substitution strings at the beginning of a plain text
 		}
 		require.NoError(t, yaml.Unmarshal([]byte(out), &after), out)
 		if strings.Count(letters, "@") == 0 {
@@ -95,12 +95,12 @@ func FuzzSubstituteYAML(f *testing.F) {
 	})
 }
 
-func FuzzPlaceholders(f *testing.F) {
+func FuzzSubstitutions(f *testing.F) {
 	f.Add([]byte("<a b='@ComputerName@'>@x@</a>"))
 	f.Add([]byte("a: @ComputerName@\nb: |\n  @x@y@\n"))
 	f.Add([]byte("#!/bin/sh\n@a@ComputerName@b@"))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		all, err := answerfile.Placeholders(file)
+		all, err := answerfile.Substitutions(file)
 		if err != nil {
 			return
 		}
@@ -115,7 +115,7 @@ func FuzzPlaceholders(f *testing.F) {
 		_, left, err := answerfile.Substitute(file, given)
 		var unresolved *answerfile.UnresolvedError
 		if len(given) < fsk.MaxValues && errors.As(err, &unresolved) || err == nil && len(given) < fsk.MaxValues && len(left) > 0 {
-			t.Fatalf("placeholders that were not named before: %v %v", err, left)
+			t.Fatalf("substitution strings that were not named before: %v %v", err, left)
 		}
 	})
 }

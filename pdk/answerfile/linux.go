@@ -15,7 +15,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// Linux is what cloud-init is to set up. Texts may hold placeholders, but for passwords.
+// Linux is what cloud-init is to set up. Texts may hold substitution strings, but for passwords.
 type Linux struct {
 	HostName      string // empty: @ComputerName@
 	TimeZone      string // as in "Europe/Berlin"; empty: the template's
@@ -42,9 +42,11 @@ type CloudInit struct {
 }
 
 var (
-	hostName = regexp.MustCompile(`^[0-9A-Za-z]([0-9A-Za-z-]{0,61}[0-9A-Za-z])?(\.[0-9A-Za-z]([0-9A-Za-z-]{0,61}[0-9A-Za-z])?)*$`)
+	hostName = regexp.MustCompile(`^` + label + `(\.` + label + `)*$`)
 	userName = regexp.MustCompile(`^[a-z_][0-9a-z_-]{0,31}$`)
 )
+
+const label = `[0-9A-Za-z]([0-9A-Za-z-]{0,61}[0-9A-Za-z])?` // of a host name
 
 const maxCommand = 4096 // characters of a command
 
@@ -128,7 +130,8 @@ func (u *User) check() error {
 	return nil
 }
 
-// checkSSHKey wants a public key as in RFC 4253 section 6.6: its kind, its Base64, in which the kind stands again, and a comment.
+// checkSSHKey wants a public key as in RFC 4253 section 6.6: its kind, its Base64, in which the kind stands again, and a
+// comment.
 func checkSSHKey(text string) error {
 	if err := checkLine("SSH key", text, 16<<10); err != nil || open(text) {
 		return err
@@ -187,7 +190,8 @@ func (u *User) account() (account, error) {
 	return a, nil
 }
 
-// network is a network configuration, version 2, as far as every system that cloud-init writes it for takes it as it is meant.
+// network is a network configuration, version 2, as far as every system that cloud-init writes it for takes it as it is
+// meant.
 type network struct {
 	Version   int                 `yaml:"version"`
 	Ethernets map[string]ethernet `yaml:"ethernets"` // by the name of the adapter

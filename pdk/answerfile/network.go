@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// An Interface is a network adapter that does not get everything from DHCP. Every field may hold placeholders.
+// An Interface is a network adapter that does not get everything from DHCP. Every field may hold substitution strings.
 type Interface struct {
 	// Name is the adapter's MAC address, or its name in the guest: "00-15-5D-01-02-03" or "Ethernet" for Windows,
 	// "00:15:5d:01:02:03" or "eth0" for Linux, where the first is called nic1 from then on, the second nic2.
@@ -24,7 +24,7 @@ type Static struct {
 	Gateway   string   // of the default route; empty: none
 }
 
-// Placeholders of an adapter, as every fabric fills them: N is its number, from 1.
+// Substitutions of an adapter, as every fabric fills them: N is its number, from 1.
 const (
 	keyMAC     = "@MACAddr-%d@"
 	keyIPv4    = "@IP4Addr-%d@"
@@ -109,7 +109,7 @@ func checkInterfaces(interfaces []Interface) error {
 	return nil
 }
 
-// mac gives the MAC address, as Linux writes it or as a placeholder, of an adapter that is named by it.
+// mac gives the MAC address, as Linux writes it or as a substitution string, of an adapter that is named by it.
 func (i *Interface) mac() (string, bool) {
 	if strings.HasPrefix(strings.ToLower(i.Name), "@macaddr-") {
 		return i.Name, true

@@ -19,16 +19,16 @@ func tooLarge(size int) error {
 	return fmt.Errorf("the answer file has %d bytes, at most %d are allowed", size, MaxSize)
 }
 
-// Substitute puts values into the placeholders of an answer file, @Key@, whose case does not matter. The file is XML, YAML (cloud-init's
-// #cloud-config or a network configuration) or a script that begins with #!; UTF-8 in any case.
+// Substitute puts values into the substitution strings of an answer file, @Key@, whose case does not matter. The file is
+// XML, YAML (cloud-init's #cloud-config or a network configuration) or a script that begins with #!; UTF-8 in any case.
 //
-// A value changes text and never structure. One that is all there is in an XML element, an XML attribute or a YAML scalar may
-// be any line of text, and is always text. One within a longer text, in a YAML block scalar or in a script must be a harmless
-// word, because what is around it may be a command. Comments of XML and YAML stay as they are.
+// A value changes text and never structure. One that is all there is in an XML element, an XML attribute or a YAML scalar
+// may be any line of text, and is always text. One within a longer text, in a YAML block scalar or in a script must be a
+// harmless word, because what is around it may be a command. Comments of XML and YAML stay as they are.
 //
-// The error is an UnresolvedError, which names all placeholders left over, when a known one (fsk.Known) is among them. Others may be
-// no placeholders at all: they stay, and are returned.
-func Substitute(file []byte, values fsk.Values) (result []byte, left []Placeholder, err error) {
+// The error is an UnresolvedError, which names all substitution strings left over, when a known one (fsk.Known) is among
+// them. Others may be no substitution strings at all: they stay, and are returned.
+func Substitute(file []byte, values fsk.Values) (result []byte, left []Substitution, err error) {
 	if err := values.Check(); err != nil {
 		return nil, nil, err
 	}
@@ -37,14 +37,14 @@ func Substitute(file []byte, values fsk.Values) (result []byte, left []Placehold
 	if err != nil {
 		return nil, nil, err
 	}
-	if slices.ContainsFunc(f.left, func(p Placeholder) bool { return fsk.Known(p.Key) }) {
+	if slices.ContainsFunc(f.left, func(p Substitution) bool { return fsk.Known(p.Key) }) {
 		return nil, nil, &UnresolvedError{f.left}
 	}
 	return result, f.left, nil
 }
 
-// Placeholders gives the placeholders of an answer file in their order, those that may be none included.
-func Placeholders(file []byte) ([]Placeholder, error) {
+// Substitutions gives the substitution strings of an answer file in their order, those that may be none included.
+func Substitutions(file []byte) ([]Substitution, error) {
 	f := newFiller(nil)
 	_, err := f.file(file)
 	return f.left, err
@@ -103,7 +103,7 @@ func (f *filler) reader(text string) (func(string) (string, error), error) {
 	return f.yaml, nil
 }
 
-// script fills a script. Where in it a placeholder stands is not asked: every value must be harmless.
+// script fills a script. Where in it a substitution string stands is not asked: every value must be harmless.
 func (f *filler) script(text string) (string, error) {
 	return f.fill(text, place{line: 1, escape: verbatim}), nil
 }

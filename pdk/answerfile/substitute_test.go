@@ -70,22 +70,22 @@ func TestSubstituteXML(t *testing.T) {
 		"unknown":          {`<a>@Unknown@ @ComputerName@</a>`, `<a>@Unknown@ VM01</a>`},
 	})
 	refuse(t, map[string]struct{ in, say string }{
-		"two words in a text":   {"<a>\n<b>cmd /c @Spaced@</b></a>", `line 2: the value "a b" of @Spaced@ stands within a longer text`},
-		"syntax in a text":      {`<a>cmd /c @Nasty@</a>`, "of @Nasty@"},
-		"option in a text":      {`<a>rm @Dash@</a>`, `"-rf" of @Dash@`},
-		"in an attribute":       {`<a b="x @Spaced@"/>`, "of @Spaced@"},
-		"beside an element":     {`<a>cmd <b/>@Spaced@</a>`, "of @Spaced@"},
-		"beside a comment":      {`<a>cmd <!-- -->@Spaced@</a>`, "of @Spaced@"},
-		"beside CDATA":          {`<a><![CDATA[cmd]]>@Spaced@</a>`, "of @Spaced@"},
-		"all of CDATA":          {`<a><![CDATA[@Nasty@]]></a>`, "of @Nasty@"},
-		"two placeholders":      {`<a>@ComputerName@@Spaced@</a>`, "of @Spaced@"},
-		"document type":         {`<!DOCTYPE a [<!ENTITY x "y">]><a>@ComputerName@</a>`, "document type"},
-		"not closed":            {`<a>@ComputerName@`, "XML"},
-		"two document elements": {`<a>@ComputerName@</a><b/>`, "second document element"},
-		"UTF-16":                {"\xff\xfe<\x00a\x00/\x00>\x00", "save it as UTF-8"},
-		"not UTF-8":             {"<a>\xff</a>", "not UTF-8"},
-		"too large":             {"<a>" + strings.Repeat("x", answerfile.MaxSize) + "</a>", "at most 393216"},
-		"growing too large":     {"<a>" + strings.Repeat("<b>@Nasty@</b>", 4000) + "</a>", "at most"},
+		"two words in a text":      {"<a>\n<b>cmd /c @Spaced@</b></a>", `line 2: the value "a b" of @Spaced@ stands within a longer text`},
+		"syntax in a text":         {`<a>cmd /c @Nasty@</a>`, "of @Nasty@"},
+		"option in a text":         {`<a>rm @Dash@</a>`, `"-rf" of @Dash@`},
+		"in an attribute":          {`<a b="x @Spaced@"/>`, "of @Spaced@"},
+		"beside an element":        {`<a>cmd <b/>@Spaced@</a>`, "of @Spaced@"},
+		"beside a comment":         {`<a>cmd <!-- -->@Spaced@</a>`, "of @Spaced@"},
+		"beside CDATA":             {`<a><![CDATA[cmd]]>@Spaced@</a>`, "of @Spaced@"},
+		"all of CDATA":             {`<a><![CDATA[@Nasty@]]></a>`, "of @Nasty@"},
+		"two substitution strings": {`<a>@ComputerName@@Spaced@</a>`, "of @Spaced@"},
+		"document type":            {`<!DOCTYPE a [<!ENTITY x "y">]><a>@ComputerName@</a>`, "document type"},
+		"not closed":               {`<a>@ComputerName@`, "XML"},
+		"two document elements":    {`<a>@ComputerName@</a><b/>`, "second document element"},
+		"UTF-16":                   {"\xff\xfe<\x00a\x00/\x00>\x00", "save it as UTF-8"},
+		"not UTF-8":                {"<a>\xff</a>", "not UTF-8"},
+		"too large":                {"<a>" + strings.Repeat("x", answerfile.MaxSize) + "</a>", "at most 393216"},
+		"growing too large":        {"<a>" + strings.Repeat("<b>@Nasty@</b>", 4000) + "</a>", "at most"},
 	})
 }
 
@@ -161,21 +161,21 @@ func TestUnresolved(t *testing.T) {
 			require.Nil(t, out)
 			require.Nil(t, left)
 			line := map[string]int{"XML": 4, "YAML": 5, "script": 5}[name]
-			want := []answerfile.Placeholder{{"@IP4Addr-2@", 2}, {"@Other@", 3}, {"@ProductKey@", 3}, {"@IP4Addr-2@", line}, {"@ip4addr-2@", line}}
-			require.Equal(t, want, unresolved.Placeholders)
+			want := []answerfile.Substitution{{"@IP4Addr-2@", 2}, {"@Other@", 3}, {"@ProductKey@", 3}, {"@IP4Addr-2@", line}, {"@ip4addr-2@", line}}
+			require.Equal(t, want, unresolved.Substitutions)
 
-			all, err := answerfile.Placeholders([]byte(text))
+			all, err := answerfile.Substitutions([]byte(text))
 			require.NoError(t, err)
-			require.Equal(t, append(want, answerfile.Placeholder{Key: "@ComputerName@", Line: line}), all)
+			require.Equal(t, append(want, answerfile.Substitution{Key: "@ComputerName@", Line: line}), all)
 		})
 	}
-	require.EqualError(t, &answerfile.UnresolvedError{Placeholders: []answerfile.Placeholder{{"@A@", 2}, {"@B@", 3}, {"@A@", 3}, {"@A@", 3}}},
+	require.EqualError(t, &answerfile.UnresolvedError{Substitutions: []answerfile.Substitution{{"@A@", 2}, {"@B@", 3}, {"@A@", 3}, {"@A@", 3}}},
 		"the answer file asks for values that are not given: @A@ on line 2, 3; @B@ on line 3")
 
 	out, left, err := answerfile.Substitute([]byte("a: @Other@\nb: x@y@z"), nil)
 	require.NoError(t, err)
 	require.Equal(t, "a: \"@Other@\"\nb: x@y@z", string(out))
-	require.Equal(t, []answerfile.Placeholder{{"@Other@", 1}, {"@y@", 2}}, left)
+	require.Equal(t, []answerfile.Substitution{{"@Other@", 1}, {"@y@", 2}}, left)
 
 	_, _, err = answerfile.Substitute([]byte("a: b"), fsk.Values{"@A@": "a\nb"})
 	require.ErrorIs(t, err, fsk.ErrFSK)

@@ -12,7 +12,7 @@ import (
 	"unicode/utf16"
 )
 
-// Windows is what an unattend.xml is to set up. Texts may hold placeholders, but for passwords and names of files.
+// Windows is what an unattend.xml is to set up. Texts may hold substitution strings, but for passwords and names of files.
 type Windows struct {
 	Architecture string // of the processor: "amd64", which an empty one means, or "arm64"
 
@@ -30,8 +30,8 @@ type Windows struct {
 	RDPCertificate *RDPCertificate // nil: Windows makes one of its own
 	WinRM          bool            // let in through the firewall
 
-	// Scripts are files of the shielding data, by their names in there (.ps1, .cmd or .bat), that run with all rights when Windows
-	// is set up.
+	// Scripts are files of the shielding data, by their names in there (.ps1, .cmd or .bat), that run with all rights
+	// when Windows is set up.
 	Scripts []string
 
 	// FirstLogon are commands that run when an administrator logs on for the first time.
@@ -49,8 +49,8 @@ type Domain struct {
 	OU       string // distinguished name of the organizational unit for the computer; empty: the domain's default
 }
 
-// An RDPCertificate is the certificate by which the machine shows who it is to Remote Desktop clients. It and its key are a PFX file of the
-// shielding data.
+// An RDPCertificate is the certificate by which the machine shows who it is to Remote Desktop clients. It and its key are
+// a PFX file of the shielding data.
 type RDPCertificate struct {
 	File        string // the file's name in the shielding data
 	Password    string // of the file: ASCII without " and %, and no \ at its end
@@ -70,8 +70,8 @@ const (
 	maxCommands     = 500  // of them, one of ours included
 )
 
-// NewWindows makes an unattend.xml, in UTF-8. Its passwords are not encrypted, only encoded as Windows does: shielding data are
-// the place for it.
+// NewWindows makes an unattend.xml, in UTF-8. Its passwords are not encrypted, only encoded as Windows does: shielding
+// data are the place for it.
 func NewWindows(w Windows) ([]byte, error) {
 	w.Architecture = cmp.Or(w.Architecture, "amd64")
 	w.ComputerName = cmp.Or(w.ComputerName, "@ComputerName@")
@@ -135,12 +135,12 @@ func (d *Domain) check() error {
 
 // specialize are the components of the pass that makes the machine its own.
 func (w *Windows) specialize(commands []string) []node {
-	shell := []node{placeholders("ComputerName", w.ComputerName)}
+	shell := []node{field("ComputerName", w.ComputerName)}
 	if w.ProductKey != "" {
-		shell = append(shell, placeholders("ProductKey", w.ProductKey))
+		shell = append(shell, field("ProductKey", w.ProductKey))
 	}
 	if w.TimeZone != "" {
-		shell = append(shell, placeholders("TimeZone", w.TimeZone))
+		shell = append(shell, field("TimeZone", w.TimeZone))
 	}
 	all := []node{
 		w.component("Microsoft-Windows-Shell-Setup", shell...),
@@ -185,10 +185,10 @@ func (w *Windows) oobeSystem() []node {
 	}
 	return []node{
 		w.component("Microsoft-Windows-International-Core",
-			placeholders("InputLocale", w.Locale),
-			placeholders("SystemLocale", w.Locale),
-			placeholders("UILanguage", w.Locale),
-			placeholders("UserLocale", w.Locale)),
+			field("InputLocale", w.Locale),
+			field("SystemLocale", w.Locale),
+			field("UILanguage", w.Locale),
+			field("UserLocale", w.Locale)),
 		w.component("Microsoft-Windows-Shell-Setup", shell...),
 	}
 }
@@ -199,8 +199,8 @@ func (w *Windows) component(name string, settings ...node) node {
 		`versionScope="nonSxS" xmlns:wcm="http://schemas.microsoft.com/WMIConfig/2002/State"`, name, w.Architecture), settings...)
 }
 
-// password writes a password as Windows does, so that nobody reads it in passing: the Base64 of the UTF-16 of the password and the
-// name of the element.
+// password writes a password as Windows does, so that nobody reads it in passing: the Base64 of the UTF-16 of the
+// password and the name of the element.
 func password(element, text string) node {
 	var encoded []byte
 	for _, unit := range utf16.Encode([]rune(text + element)) {
@@ -228,17 +228,17 @@ func tcpip(interfaces []Interface) node {
 			settings = append(settings, tree(family.settings, leaf("DhcpEnabled", "false"),
 				leaf("RouterDiscoveryEnabled", strconv.FormatBool(family.discover))))
 			for _, address := range family.Addresses {
-				addresses = append(addresses, placeholders("IpAddress", address).key(strconv.Itoa(len(addresses)+1)))
+				addresses = append(addresses, field("IpAddress", address).key(strconv.Itoa(len(addresses)+1)))
 			}
 			if family.Gateway != "" {
 				routes = append(routes, tree("Route", leaf("Identifier", strconv.Itoa(len(routes)+1)),
-					placeholders("NextHopAddress", family.Gateway), leaf("Prefix", family.everywhere)).added())
+					field("NextHopAddress", family.Gateway), leaf("Prefix", family.everywhere)).added())
 			}
 		}
 		if len(settings) == 0 {
 			continue
 		}
-		settings = append(settings, placeholders("Identifier", i.Name), tree("UnicastIpAddresses", addresses...))
+		settings = append(settings, field("Identifier", i.Name), tree("UnicastIpAddresses", addresses...))
 		if len(routes) > 0 {
 			settings = append(settings, tree("Routes", routes...))
 		}
@@ -252,10 +252,10 @@ func dnsClient(interfaces []Interface) node {
 	for _, i := range interfaces {
 		servers := tree("DNSServerSearchOrder")
 		for n, server := range i.DNS {
-			servers.children = append(servers.children, placeholders("IpAddress", server).key(strconv.Itoa(n+1)))
+			servers.children = append(servers.children, field("IpAddress", server).key(strconv.Itoa(n+1)))
 		}
 		if len(i.DNS) > 0 {
-			all.children = append(all.children, tree("Interface", placeholders("Identifier", i.Name), servers).added())
+			all.children = append(all.children, tree("Interface", field("Identifier", i.Name), servers).added())
 		}
 	}
 	return all
@@ -269,12 +269,12 @@ func (d *Domain) identification() node {
 		domain, user = d.Name, d.User
 	}
 	if ok || !strings.Contains(d.User, "@") || open(d.User) {
-		credentials.children = append(credentials.children, placeholders("Domain", domain))
+		credentials.children = append(credentials.children, field("Domain", domain))
 	}
-	credentials.children = append(credentials.children, leaf("Password", d.Password), placeholders("Username", user))
-	identification := tree("Identification", credentials, placeholders("JoinDomain", d.Name))
+	credentials.children = append(credentials.children, leaf("Password", d.Password), field("Username", user))
+	identification := tree("Identification", credentials, field("JoinDomain", d.Name))
 	if d.OU != "" {
-		identification.children = append(identification.children, placeholders("MachineObjectOU", d.OU))
+		identification.children = append(identification.children, field("MachineObjectOU", d.OU))
 	}
 	return identification
 }

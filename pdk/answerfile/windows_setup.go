@@ -47,8 +47,8 @@ func (w *Windows) setupCommands() ([]string, error) {
 	return commands, nil
 }
 
-// setupLines are the lines of SetupComplete.cmd. No line may have a special character of cmd.exe outside of double quotes, or a percent
-// sign but for variables.
+// setupLines are the lines of SetupComplete.cmd. No line may have a special character of cmd.exe outside of double
+// quotes, or a percent sign but for variables.
 func (w *Windows) setupLines() ([]string, error) {
 	var lines []string
 	if w.WinRM {
@@ -137,7 +137,7 @@ func (w *Windows) firstLogon() node {
 			tree("SynchronousCommand", command, leaf("Order", strconv.Itoa(len(all.children)+1))).added())
 	}
 	for _, command := range w.FirstLogon {
-		add(placeholders("CommandLine", command))
+		add(field("CommandLine", command))
 	}
 	add(leaf("CommandLine", `cmd.exe /c "del /f /q `+answerFiles+`"`))
 	return all

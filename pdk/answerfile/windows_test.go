@@ -48,8 +48,8 @@ func fullWindows(t testing.TB) answerfile.Windows {
 }
 
 // structure is what the reference of unattend files allows of what we write: by pass, component and path, in the order in
-// which the elements stand there, with the form of their texts. Elements with a * may be repeated, those with a ? may be missing. Source:
-// https://learn.microsoft.com/windows-hardware/customize/desktop/unattend/components-b-unattend
+// which the elements stand there, with the form of their texts. Elements with a * may be repeated, those with a ? may be
+// missing. Source: https://learn.microsoft.com/windows-hardware/customize/desktop/unattend/components-b-unattend
 var structure = map[string]map[string][]string{
 	"specialize": {
 		"Microsoft-Windows-Shell-Setup": {
@@ -249,7 +249,7 @@ func TestNewWindowsContent(t *testing.T) {
 	require.NoError(t, err)
 	text := string(file)
 
-	all, err := answerfile.Placeholders(file)
+	all, err := answerfile.Substitutions(file)
 	require.NoError(t, err)
 	var keys []string
 	for _, p := range all {
@@ -302,8 +302,8 @@ func TestNewWindowsContent(t *testing.T) {
 	require.Contains(t, lines[1], `del /f /q %WINDIR%\Panther\unattend.xml`)
 }
 
-// setupComplete gives the lines of the script that the commands of the pass specialize write, as cmd.exe does: it takes off the outer
-// quotes, and within the inner ones no character is special.
+// setupComplete gives the lines of the script that the commands of the pass specialize write, as cmd.exe does: it takes
+// off the outer quotes, and within the inner ones no character is special.
 func setupComplete(t *testing.T, root *excc14n.Node) []string {
 	t.Helper()
 	commands := find(root, "Path")

@@ -70,7 +70,7 @@ func (f *filler) attributes(tag string, line int) string {
 	return out.String()
 }
 
-// isOne reports whether text is one placeholder and nothing else.
+// isOne reports whether text is one substitution string and nothing else.
 func (f *filler) isOne(text string) bool {
 	start, end, ok := f.next(text, 0)
 	return ok && start == 0 && end == len(text)

@@ -15,14 +15,14 @@ func withAttrs(name, attrs string, children ...node) node {
 	return node{name: name, attrs: attrs, children: children}
 }
 
-// placeholders is an element with a text that may hold placeholders.
-func placeholders(name, text string) node { return node{name: name, text: textEscaper.Replace(text)} }
+// field is an element with a text that may hold substitution strings.
+func field(name, text string) node { return node{name: name, text: textEscaper.Replace(text)} }
 
 var textEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
-// leaf is an element with a text in which nothing is a placeholder, such as a password that looks like one.
+// leaf is an element with a text in which nothing is a substitution string, such as a password that looks like one.
 func leaf(name, text string) node {
-	n := placeholders(name, text)
+	n := field(name, text)
 	if open(text) {
 		n.text = strings.ReplaceAll(n.text, "@", "&#64;")
 	}

@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// In YAML no plain text begins with an @. So the file is parsed with its placeholders written between two marks instead, which are letters
-// to YAML and stand in no answer file and no value.
+// In YAML no plain text begins with an @. So the file is parsed with its substitution strings written between two marks
+// instead, which are letters to YAML and stand in no answer file and no value.
 const mark = "\ue000"
 
 var markedForm = regexp.MustCompile(mark + "([^" + mark + "]*)" + mark)
@@ -20,8 +20,8 @@ var markedForm = regexp.MustCompile(mark + "([^" + mark + "]*)" + mark)
 // unmark gives the text as it was.
 func unmark(text string) string { return strings.ReplaceAll(text, mark, "@") }
 
-// yaml fills the scalars of a YAML document. The text between them stays as it is. What comes out is parsed again and has to be the
-// same tree, scalar by scalar.
+// yaml fills the scalars of a YAML document. The text between them stays as it is. What comes out is parsed again and has
+// to be the same tree, scalar by scalar.
 func (f *filler) yaml(text string) (string, error) {
 	if strings.Contains(text, mark) {
 		return "", errors.New("it holds the private-use character U+E000")
@@ -104,8 +104,8 @@ func scalars(n *yaml.Node, to []*yaml.Node) []*yaml.Node {
 
 const quoted = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 
-// span gives the part of the text, from some place on, that scalar has to replace: all of a plain scalar, and of another from its
-// first mark to its last. end is -1 when there is none.
+// span gives the part of the text, from some place on, that scalar has to replace: all of a plain scalar, and of another
+// from its first mark to its last. end is -1 when there is none.
 func span(n *yaml.Node, text string, from int) (start, end int) {
 	if n.Style&quoted == 0 {
 		start := strings.Index(text[from:], n.Value)
@@ -128,7 +128,7 @@ func (f *filler) scalar(n *yaml.Node, text string, line int) string {
 	case n.Style&quoted == 0:
 		filled := f.fill(unmark(text), at)
 		if filled == unmark(text) && !strings.HasPrefix(filled, "@") {
-			return filled // no placeholder after all
+			return filled // nothing to substitute after all
 		}
 		// A plain text could turn into a number, a comment or another key: it is put in quotes.
 		return `"` + doubleQuoted.Replace(filled) + `"`
@@ -178,11 +178,11 @@ func (f *filler) filled(value string) string {
 	})
 }
 
-// misplaced says no more of a scalar than its placeholders: the rest may be a secret.
+// misplaced says no more of a scalar than its substitution strings: the rest may be a secret.
 func misplaced(n *yaml.Node) error {
 	keys := unmark(strings.Join(markedForm.FindAllString(n.Value, -1), ", "))
 	if keys == "" {
-		keys = "a placeholder"
+		keys = "a substitution string"
 	}
 	return fmt.Errorf("line %d: %s cannot safely be given a value there: put the whole text in double quotes, on one line", n.Line, keys)
 }

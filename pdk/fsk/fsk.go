@@ -1,5 +1,6 @@
-// Package fsk reads and writes specialization files (.fsk): the values that make one virtual machine out of an answer file
-// that serves many. A key is a placeholder of the answer file, such as @ComputerName@, and its value is one line of text.
+// Package fsk reads and writes specialization files (.fsk): the values that make one virtual machine out of an answer
+// file that serves many. A key is a substitution string of the answer file, such as @ComputerName@, and its value is one
+// line of text.
 //
 // The file comes from whoever runs the fabric, is neither signed nor encrypted, and is never to hold a secret. Whether a
 // value is fit for the place where it lands is for the package answerfile to judge.
@@ -33,8 +34,8 @@ const (
 // ErrFSK says that a specialization file, or what is to become one, is malformed.
 var ErrFSK = errors.New("invalid specialization file")
 
-// Values are the values of a file by their keys. A key keeps its @ signs. Two keys that differ in nothing but case are the same
-// key.
+// Values are the values of a file by their keys. A key keeps its @ signs. Two keys that differ in nothing but case are
+// the same key.
 type Values map[string]string
 
 type document struct {

@@ -1,9 +1,9 @@
-// Package recovery holds the key by which an owner opens the disk of a shielded virtual machine when nothing else does: as
-// BitLocker's external key file (.bek), and as the encrypted recovery key (.ebek) that lies on the disk itself and that only
-// the transport key of its shielding data opens.
+// Package recovery holds the key by which an owner opens the disk of a shielded virtual machine when nothing else does:
+// as BitLocker's external key file (.bek), and as the encrypted recovery key (.ebek) that lies on the disk itself and
+// that only the transport key of its shielding data opens.
 //
-// The package never asks where a transport key comes from, never looks at a disk, and never writes a .bek by itself: whoever
-// has its bytes has the disk.
+// The package never asks where a transport key comes from, never looks at a disk, and never writes a .bek by itself:
+// whoever has its bytes has the disk.
 package recovery
 
 import (
@@ -68,7 +68,8 @@ const (
 	kindExternalKey             = 0x2002
 )
 
-// ParseBEK reads a .bek file. Its errors are ErrBEK. It accepts the one layout that BEK writes, which is the one of Windows.
+// ParseBEK reads a .bek file. Its errors are ErrBEK. It accepts the one layout that BEK writes, which is the one of
+// Windows.
 func ParseBEK(data []byte) (*ExternalKey, error) {
 	if len(data) != plainSize && len(data) != plainSize+volumeSize {
 		return nil, fmt.Errorf("%w: %d bytes, want %d or %d", ErrBEK, len(data), plainSize, plainSize+volumeSize)

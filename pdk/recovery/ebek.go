@@ -34,11 +34,12 @@ const (
 // ErrEBEK says that an encrypted recovery key is malformed.
 var ErrEBEK = errors.New("invalid encrypted recovery key")
 
-// ErrCannotOpen says that a transport key does not open an encrypted recovery key: it is another one's, or the file was changed.
+// ErrCannotOpen says that a transport key does not open an encrypted recovery key: it is another one's, or the file was
+// changed.
 var ErrCannotOpen = errors.New("the transport key does not open the recovery key")
 
-// An Encrypted is an encrypted recovery key, the content of an .ebek file. It holds no secret in clear. Whoever can write the
-// disk can change all of it: PDK, Volume and KeyProtector say where to look for the transport key and prove nothing.
+// An Encrypted is an encrypted recovery key, the content of an .ebek file. It holds no secret in clear. Whoever can write
+// the disk can change all of it: PDK, Volume and KeyProtector say where to look for the transport key and prove nothing.
 type Encrypted struct {
 	PDK          uuid.UUID // the shielding data whose transport key opens it
 	Volume       vhdx.GUID // BitLocker's identifier of the volume

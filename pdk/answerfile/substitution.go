@@ -11,21 +11,21 @@ import (
 	"github.com/scutum-project/scutum/pdk/fsk"
 )
 
-// A Placeholder is a place of an answer file where a value is to come.
-type Placeholder struct {
+// A Substitution is a substitution string in an answer file: a place where a value is to come.
+type Substitution struct {
 	Key  string // as written: "@ComputerName@"
 	Line int    // from 1
 }
 
-// An UnresolvedError names all placeholders of an answer file for which there is no value.
+// An UnresolvedError names all substitution strings of an answer file for which there is no value.
 type UnresolvedError struct {
-	Placeholders []Placeholder // in the order of the file
+	Substitutions []Substitution // in the order of the file
 }
 
 func (e *UnresolvedError) Error() string {
 	var keys []string
 	lines := map[string][]string{}
-	for _, p := range e.Placeholders {
+	for _, p := range e.Substitutions {
 		line := strconv.Itoa(p.Line)
 		switch {
 		case lines[p.Key] == nil:
@@ -48,7 +48,7 @@ func (e *UnresolvedError) Error() string {
 // A filler puts values into the places of one answer file.
 type filler struct {
 	values map[string]string // by key in lower case
-	left   []Placeholder     // without a value
+	left   []Substitution    // without a value
 	err    error             // of the first value that does not fit its place
 }
 
@@ -67,8 +67,8 @@ func (f *filler) value(key string) (string, bool) {
 
 var keyForm = regexp.MustCompile(fmt.Sprintf(`@[A-Za-z][0-9A-Za-z_-]{0,%d}@`, fsk.MaxKey-3))
 
-// next finds the first placeholder of text at or after from. Where two share an @, as in a@b@ComputerName@, the first one counts
-// if it has a value or is one of the known keys, and else the second if that does.
+// next finds the first substitution string of text at or after from. Where two share an @, as in a@b@ComputerName@, the
+// first one counts if it has a value or is one of the known keys, and else the second if that does.
 func (f *filler) next(text string, from int) (start, end int, ok bool) {
 	at := keyForm.FindStringIndex(text[from:])
 	if at == nil {
@@ -89,14 +89,14 @@ func (f *filler) live(key string) bool {
 	return ok || fsk.Known(key)
 }
 
-// A place is where placeholders stand.
+// A place is where substitution strings stand.
 type place struct {
 	line   int                 // of the text's beginning
-	whole  bool                // a placeholder there is all there is: its value may be any line of text
+	whole  bool                // a substitution string there is all there is: its value may be any line of text
 	escape func(string) string // writes a value so that it is read as it is
 }
 
-// fill gives the text with its values. A placeholder without one stays, and is noted.
+// fill gives the text with its values. A substitution string without one stays, and is noted.
 func (f *filler) fill(text string, p place) string {
 	var out strings.Builder
 	pos, line := 0, p.line
@@ -108,7 +108,7 @@ func (f *filler) fill(text string, p place) string {
 		}
 		line += strings.Count(text[pos:start], "\n")
 		out.WriteString(text[pos:start])
-		out.WriteString(f.resolve(Placeholder{text[start:end], line}, p))
+		out.WriteString(f.resolve(Substitution{text[start:end], line}, p))
 		if out.Len() > MaxSize {
 			f.err = tooLarge(out.Len())
 		}
@@ -116,7 +116,7 @@ func (f *filler) fill(text string, p place) string {
 	}
 }
 
-func (f *filler) resolve(p Placeholder, at place) string {
+func (f *filler) resolve(p Substitution, at place) string {
 	value, ok := f.value(p.Key)
 	if !ok {
 		f.left = append(f.left, p)
