@@ -99,6 +99,7 @@ func FuzzSubstitutions(f *testing.F) {
 	f.Add([]byte("<a b='@ComputerName@'>@x@</a>"))
 	f.Add([]byte("a: @ComputerName@\nb: |\n  @x@y@\n"))
 	f.Add([]byte("#!/bin/sh\n@a@ComputerName@b@"))
+	f.Add([]byte("#!/bin/sh\n@a@bin\n@a@ComputerName@b@"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		all, err := answerfile.Substitutions(file)
 		if err != nil {

@@ -68,25 +68,22 @@ func (f *filler) value(key string) (string, bool) {
 var keyForm = regexp.MustCompile(fmt.Sprintf(`@[A-Za-z][0-9A-Za-z_-]{0,%d}@`, fsk.MaxKey-3))
 
 // next finds the first substitution string of text at or after from. Where two share an @, as in a@b@ComputerName@, the
-// first one counts if it has a value or is one of the known keys, and else the second if that does.
-func (f *filler) next(text string, from int) (start, end int, ok bool) {
+// first one counts, unless the second is a known key and the first is not.
+func next(text string, from int) (start, end int, ok bool) {
 	at := keyForm.FindStringIndex(text[from:])
 	if at == nil {
 		return 0, 0, false
 	}
 	start, end = from+at[0], from+at[1]
-	if f.live(text[start:end]) {
+	if fsk.Known(text[start:end]) {
 		return start, end, true
 	}
-	if at := keyForm.FindStringIndex(text[end-1:]); at != nil && at[0] == 0 && f.live(text[end-1:end-1+at[1]]) {
-		return end - 1, end - 1 + at[1], true
+	if shared := keyForm.FindStringIndex(text[end-1:]); shared != nil && shared[0] == 0 {
+		if second := end - 1 + shared[1]; fsk.Known(text[end-1 : second]) {
+			return end - 1, second, true
+		}
 	}
 	return start, end, true
-}
-
-func (f *filler) live(key string) bool {
-	_, ok := f.value(key)
-	return ok || fsk.Known(key)
 }
 
 // A place is where substitution strings stand.
@@ -101,7 +98,7 @@ func (f *filler) fill(text string, p place) string {
 	var out strings.Builder
 	pos, line := 0, p.line
 	for {
-		start, end, ok := f.next(text, pos)
+		start, end, ok := next(text, pos)
 		if !ok || f.err != nil {
 			out.WriteString(text[pos:])
 			return out.String()

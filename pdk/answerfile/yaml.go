@@ -26,7 +26,7 @@ func (f *filler) yaml(text string) (string, error) {
 	if strings.Contains(text, mark) {
 		return "", errors.New("it holds the private-use character U+E000")
 	}
-	marked := f.mark(text)
+	marked := addMarks(text)
 	before, err := parseYAML(marked)
 	if err != nil {
 		return "", err
@@ -57,12 +57,12 @@ func (f *filler) yaml(text string) (string, error) {
 	return out.String(), nil
 }
 
-// mark puts the marks.
-func (f *filler) mark(text string) string {
+// addMarks puts the marks.
+func addMarks(text string) string {
 	var out strings.Builder
 	pos := 0
 	for {
-		start, end, ok := f.next(text, pos)
+		start, end, ok := next(text, pos)
 		if !ok {
 			out.WriteString(text[pos:])
 			return out.String()
