@@ -18,6 +18,10 @@ type Guardian struct {
 	Signing    *x509.Certificate // signs certificates, key protectors and, for an owner, shielding data files
 	Encryption *x509.Certificate // transport keys are encrypted to it; always RSA
 
+	// EncryptionSignature is Sign over the DER of Encryption, by the key of Signing. A key protector for this guardian holds it
+	// (EncryptionCertificateSignature, MS-KPS sections 2.2.2.13 and 6.4).
+	EncryptionSignature []byte
+
 	// OtherSigning are further signing certificates that the guardian names as its own, such as those that are being
 	// phased in or out. Nothing but the metadata's signature vouches for them.
 	OtherSigning []*x509.Certificate

@@ -114,10 +114,10 @@ func readInformation(n *excc14n.Node) (*Guardian, error) {
 	} else if bits := key.N.BitLen(); bits > maxRSABits {
 		return nil, fmt.Errorf("the key of the encryption certificate has %d bits, at most %d are accepted", bits, maxRSABits)
 	}
-	if err := verifyCertificate(parts[3], g.Encryption, g.Signing); err != nil {
+	if g.EncryptionSignature, err = verifyCertificate(parts[3], g.Encryption, g.Signing); err != nil {
 		return nil, err
 	}
-	if err := verifyCertificate(parts[4], g.Signing, g.Signing); err != nil {
+	if _, err := verifyCertificate(parts[4], g.Signing, g.Signing); err != nil {
 		return nil, err
 	}
 	if parts[5] != nil {
@@ -157,24 +157,24 @@ func readCertificate(n *excc14n.Node) (*x509.Certificate, error) {
 	return certificate, nil
 }
 
-// verifyCertificate verifies a Signature_T (MS-KPS section 2.2.2.10) over a certificate.
-func verifyCertificate(n *excc14n.Node, certificate, signer *x509.Certificate) error {
+// verifyCertificate verifies a Signature_T (MS-KPS section 2.2.2.10) over a certificate, and gives its value.
+func verifyCertificate(n *excc14n.Node, certificate, signer *x509.Certificate) (value []byte, err error) {
 	parts, err := sequence(n, "Parameters?", "SignatureValue")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if parts[0] != nil {
 		if _, err := sequence(parts[0]); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	value, err := binary(parts[1])
+	value, err = binary(parts[1])
 	if err != nil {
-		return err
+		return nil, err
 	}
 	algorithm, _ := n.Attr("Algorithm")
 	if err := Verify(signer, algorithm, certificate.Raw, value); err != nil {
-		return fmt.Errorf("%s: %w", n.Local, err)
+		return nil, fmt.Errorf("%s: %w", n.Local, err)
 	}
-	return nil
+	return value, nil
 }
