@@ -1,0 +1,238 @@
+package keyprotector
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/scutum-project/scutum/pdk/excc14n"
+	"github.com/scutum-project/scutum/pdk/guardian"
+)
+
+// New makes a protector with a new transport key, which the owner and each of the guardians can unwrap.
+func New(owner *guardian.Owner, guardians []*guardian.Guardian) (*Protector, TransportKey, error) {
+	key := newTransportKey()
+	p, err := create(owner, guardians, &key)
+	if err != nil {
+		key.Clear()
+		return nil, key, fmt.Errorf("making a key protector for owner %q: %w", owner.Name, err)
+	}
+	return p, key, nil
+}
+
+func create(owner *guardian.Owner, guardians []*guardian.Guardian, key *TransportKey) (*Protector, error) {
+	own := owner.Guardian
+	var err error
+	if _, own.EncryptionSignature, err = guardian.Sign(owner.SigningKey, own.Encryption.Raw); err != nil {
+		return nil, err
+	}
+	var p Protector
+	for _, g := range append([]*guardian.Guardian{&own}, guardians...) {
+		if err := p.add(owner, g, key); err != nil {
+			return nil, err
+		}
+	}
+	return seal(p.wrappings, key, 0, owner.SigningKey)
+}
+
+// Grant gives a protector with the same transport key, and the same wrappings and one for the guardian. It needs both keys
+// of the owner. Wrappings that others than the owner added remain: know where the protector comes from, and look at them.
+//
+// The error is that of Unwrap, or ErrNotOwner.
+func (p *Protector) Grant(owner *guardian.Owner, g *guardian.Guardian) (*Protector, error) {
+	granted, err := p.grant(owner, g)
+	if err != nil {
+		return nil, fmt.Errorf("granting access to guardian %q: %w", g.Name, err)
+	}
+	return granted, nil
+}
+
+func (p *Protector) grant(owner *guardian.Owner, g *guardian.Guardian) (*Protector, error) {
+	if err := p.checkOwner(owner); err != nil {
+		return nil, err
+	}
+	key, _, err := p.unwrapFor(owner)
+	if err != nil {
+		return nil, err
+	}
+	defer key.Clear()
+	granted := Protector{wrappings: slices.Clone(p.wrappings)}
+	if err := granted.add(owner, g, &key); err != nil {
+		return nil, err
+	}
+	return seal(granted.wrappings, &key, 0, owner.SigningKey)
+}
+
+// Revoke gives a protector with a new transport key, without the wrappings that revoked says true of, and without those
+// that lead to the owner through one of them. It needs the owner's signing key alone. The caller encrypts anew what lay
+// under the old transport key: who could unwrap the old protector still knows that. All other wrappings remain, as with
+// Grant, and get the new transport key.
+//
+// The error is ErrNotOwner, one of Verify, or ErrNotGranted when no wrapping was to be left out.
+func (p *Protector) Revoke(owner *guardian.Owner, revoked func(WrappingInfo) bool) (*Protector, TransportKey, error) {
+	key := newTransportKey()
+	rest, err := p.revoke(owner, revoked, &key)
+	if err != nil {
+		key.Clear()
+		return nil, key, fmt.Errorf("revoking access to a key protector: %w", err)
+	}
+	return rest, key, nil
+}
+
+func (p *Protector) revoke(owner *guardian.Owner, revoked func(WrappingInfo) bool, key *TransportKey) (*Protector, error) {
+	if err := p.checkOwner(owner); err != nil {
+		return nil, err
+	}
+	if err := p.verify(); err != nil {
+		return nil, err
+	}
+	if revoked(p.Owner()) {
+		return nil, errors.New("the owner's own access cannot be revoked")
+	}
+	var rest []*wrapping
+	for i := range p.wrappings {
+		w := &p.wrappings[i]
+		if !slices.ContainsFunc(p.chain(w), func(w *wrapping) bool { return revoked(w.info()) }) {
+			rest = append(rest, w)
+		}
+	}
+	if len(rest) == len(p.wrappings) {
+		return nil, ErrNotGranted
+	}
+	return reseal(rest, key, 0, owner.SigningKey)
+}
+
+// Roll does what a key protection service does with a protector, called ingress, that it was sent (MS-KPS section
+// 3.1.5.1.1.3): it unwraps it with its keys and makes the egress protector, with a new transport key, signed by itself.
+//
+// The egress is for the owner, with the certificates and signatures that the ingress has, and for the service. Other
+// guardians have no access to it: section 3.1.5.1.1.1 names these two and no other, and it is for the owner to grant more.
+// Where the service's wrapping leads to the owner through others, these remain too, as the format has no place for their
+// signatures but in wrappings, and none for wrappings without a key.
+//
+// The error is that of Unwrap, or ErrNotGranted when the service's wrapping names another signing key.
+func (p *Protector) Roll(service *guardian.Owner) (egress *Protector, ingressKey, egressKey TransportKey, err error) {
+	ingressKey, w, err := p.unwrapFor(service)
+	egressKey = newTransportKey()
+	if err == nil && !sameKey(w.signing.PublicKey, service.SigningKey.Public()) {
+		err = fmt.Errorf("%w: its wrapping %d names another signing key", ErrNotGranted, w.id)
+	}
+	if err == nil {
+		chain := p.chain(w)
+		slices.Reverse(chain)
+		egress, err = reseal(chain, &egressKey, w.id, service.SigningKey)
+	}
+	if err != nil {
+		ingressKey.Clear()
+		egressKey.Clear()
+		return nil, ingressKey, egressKey, fmt.Errorf("rolling a transport key: %w", err)
+	}
+	return egress, ingressKey, egressKey, nil
+}
+
+func (p *Protector) unwrapFor(g *guardian.Owner) (TransportKey, *wrapping, error) {
+	key, ok := g.EncryptionKey.(crypto.Decrypter)
+	if !ok {
+		return TransportKey{}, nil, fmt.Errorf("the encryption key of guardian %q cannot decrypt", g.Name)
+	}
+	return p.unwrap(key)
+}
+
+func (p *Protector) checkOwner(owner *guardian.Owner) error {
+	if !sameKey(p.wrapping(0).signing.PublicKey, owner.SigningKey.Public()) {
+		return fmt.Errorf("%w than %q", ErrNotOwner, owner.Name)
+	}
+	return nil
+}
+
+// add adds the transport key, wrapped for the guardian, under the owner's signature. The first to be added is the owner.
+func (p *Protector) add(owner *guardian.Owner, g *guardian.Guardian, key *TransportKey) error {
+	w := wrapping{signing: g.Signing, encryption: g.Encryption}
+	for p.wrapping(w.id) != nil {
+		w.id++
+	}
+	if err := w.checkKeys(); err != nil {
+		return fmt.Errorf("guardian %q: %w", g.Name, err)
+	}
+	if p.wrappingFor(g.Encryption.PublicKey) != nil {
+		return fmt.Errorf("guardian %q has access already", g.Name)
+	}
+	if len(g.EncryptionSignature) == 0 {
+		return fmt.Errorf("guardian %q: nothing shows that its encryption certificate is its own: import its metadata", g.Name)
+	}
+	w.encryptionSignature = signature{guardian.RSASHA256, g.EncryptionSignature}
+	if _, ok := g.Signing.PublicKey.(*ecdsa.PublicKey); ok {
+		w.encryptionSignature.algorithm = guardian.ECDSASHA256
+	}
+	if err := guardian.Verify(g.Signing, w.encryptionSignature.algorithm, g.Encryption.Raw, g.EncryptionSignature); err != nil {
+		return fmt.Errorf("guardian %q: its encryption certificate: %w", g.Name, err)
+	}
+	var err error
+	if w.signingSignature.algorithm, w.signingSignature.value, err = guardian.Sign(owner.SigningKey, g.Signing.Raw); err != nil {
+		return err
+	}
+	if err := w.wrap(key); err != nil {
+		return fmt.Errorf("guardian %q: encrypting to its certificate: %w", g.Name, err)
+	}
+	p.wrappings = append(p.wrappings, w)
+	return nil
+}
+
+// reseal makes a protector of wrappings of another one and a new transport key.
+func reseal(wrappings []*wrapping, key *TransportKey, signer uint32, signingKey crypto.Signer) (*Protector, error) {
+	var wrapped []wrapping
+	for _, w := range wrappings {
+		w := *w
+		if err := w.wrap(key); err != nil {
+			return nil, fmt.Errorf("encrypting to the certificate of wrapping %d: %w", w.id, err)
+		}
+		wrapped = append(wrapped, w)
+	}
+	return seal(wrapped, key, signer, signingKey)
+}
+
+// seal makes a protector of wrappings that hold the transport key, and signs it with the signing key of one of them.
+func seal(wrappings []wrapping, key *TransportKey, signer uint32, signingKey crypto.Signer) (*Protector, error) {
+	if len(wrappings) > MaxWrappings {
+		return nil, fmt.Errorf("at most %d guardians can have access beside the owner", MaxWrappings-1)
+	}
+	data, err := sign(wrappingsXML(wrappings), key, signer, signingKey)
+	if err != nil {
+		return nil, err
+	}
+	p, err := parse(data)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.verify(); err != nil { // a key that does not belong to its certificate comes to light here
+		return nil, err
+	}
+	return p, nil
+}
+
+// sign makes a protector's bytes of the element Wrappings.
+func sign(wrappings string, key *TransportKey, signer uint32, signingKey crypto.Signer) ([]byte, error) {
+	n, err := excc14n.Parse([]byte(wrappings))
+	if err != nil {
+		return nil, err
+	}
+	signed := excc14n.Canonicalize(n)
+	salt := make([]byte, saltSize)
+	rand.Read(salt) // never fails
+	mac, err := transportKeyMAC(key, salt, signed)
+	if err != nil {
+		return nil, err
+	}
+	algorithm, value, err := guardian.Sign(signingKey, signed)
+	if err != nil {
+		return nil, err
+	}
+	data := fmt.Appendf(make([]byte, 4), protectorXML, wrappings, toBase64(salt), signature{algHMAC, mac}.xml(),
+		signer, signature{algorithm, value}.xml())
+	binary.BigEndian.PutUint32(data, uint32(len(data)))
+	return data, nil
+}

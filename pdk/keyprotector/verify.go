@@ -1,0 +1,50 @@
+package keyprotector
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/scutum-project/scutum/pdk/guardian"
+)
+
+// Verify checks all signatures that need no key: that each wrapping's signing certificate is signed by its parent, and its
+// encryption certificate by itself (ErrInvalidWrapping), and that the whole is signed by one of them (ErrInvalidProtector).
+//
+// What that proves, and what not, the package says. The transport key signature is left to Unwrap.
+func (p *Protector) Verify() error {
+	if err := p.verify(); err != nil {
+		return fmt.Errorf("verifying a key protector: %w", err)
+	}
+	return nil
+}
+
+func (p *Protector) verify() error {
+	for _, w := range p.wrappings {
+		parent := p.wrapping(w.parent)
+		if err := guardian.Verify(parent.signing, w.signingSignature.algorithm, w.signing.Raw, w.signingSignature.value); err != nil {
+			return fmt.Errorf("%w: wrapping %d: its signing certificate, signed by wrapping %d: %w", ErrInvalidWrapping, w.id, w.parent, err)
+		}
+		if err := guardian.Verify(w.signing, w.encryptionSignature.algorithm, w.encryption.Raw, w.encryptionSignature.value); err != nil {
+			return fmt.Errorf("%w: wrapping %d: its encryption certificate: %w", ErrInvalidWrapping, w.id, err)
+		}
+	}
+	signer := p.wrapping(p.signer)
+	if err := guardian.Verify(signer.signing, p.guardianSignature.algorithm, p.signed, p.guardianSignature.value); err != nil {
+		return fmt.Errorf("%w: the guardian signature, by wrapping %d: %w", ErrInvalidProtector, p.signer, err)
+	}
+	return nil
+}
+
+// transportKeyMAC is the value of the transport key signature.
+func transportKeyMAC(key *TransportKey, salt, signed []byte) ([]byte, error) {
+	derived, err := hkdf.Key(sha256.New, key[:], salt, hkdfInfo, sha256.Size)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(derived)
+	mac := hmac.New(sha256.New, derived)
+	mac.Write(signed)
+	return mac.Sum(nil), nil
+}
