@@ -19,15 +19,19 @@ func (s *space) taken(i int64) bool { return i/64 < int64(len(s.bits)) && s.bits
 
 // mark takes the MiB of a byte range and reports whether all of it was free.
 func (s *space) mark(offset, length int64) bool {
-	free := true
-	for i := offset / mib; i < ceilDiv(offset+length, mib); i++ {
-		for i/64 >= int64(len(s.bits)) {
-			s.bits = append(s.bits, 0)
-		}
-		free = free && !s.taken(i)
-		s.bits[i/64] |= 1 << (i % 64)
-		s.end = max(s.end, i+1)
+	from, to := offset/mib, ceilDiv(offset+length, mib)
+	if words := ceilDiv(to, 64); words > int64(len(s.bits)) {
+		s.bits = append(s.bits, make([]uint64, words-int64(len(s.bits)))...)
 	}
+	free := true
+	for i := from; i < to; {
+		n := min(64-i%64, to-i)
+		mask := ^uint64(0) >> (64 - n) << (i % 64)
+		free = free && s.bits[i/64]&mask == 0
+		s.bits[i/64] |= mask
+		i += n
+	}
+	s.end = max(s.end, to)
 	return free
 }
 
