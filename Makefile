@@ -11,7 +11,8 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 FUZZTIME ?= 10m
 
 DEMO_PACKAGES  := ca-certificates dosfstools gdisk mtools ntfs-3g openssl qemu-utils wimtools
-TEST_PACKAGES  := $(DEMO_PACKAGES) cryptsetup-bin e2fsprogs fdisk gcc libc6-dev libvhdi-utils util-linux xxd xz-utils
+TEST_PACKAGES  := $(DEMO_PACKAGES) cloud-init cryptsetup-bin dislocker e2fsprogs fdisk gcc libbde-utils libc6-dev libvhdi-utils \
+	libxml2-utils perl-base python3-yaml util-linux xmlsec1 xxd xz-utils
 BENCH_PACKAGES := ca-certificates cryptsetup-bin fio gdisk openssl qemu-utils
 
 .PHONY: help build test lint cross fuzz bench demo clean
