@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scutum-project/scutum/pdk/guardian"
+	"github.com/scutum-project/scutum/signing"
+)
+
+// openStore opens the user's guardian store.
+func openStore() (*guardian.Store, error) {
+	dir, err := guardian.DefaultDir()
+	if err != nil {
+		return nil, err
+	}
+	return guardian.OpenStore(dir)
+}
+
+// readGuardians reads the guardians of these names.
+func readGuardians(store *guardian.Store, names []string) ([]*guardian.Guardian, error) {
+	var all []*guardian.Guardian
+	for _, name := range names {
+		g, err := store.Get(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, g)
+	}
+	return all, nil
+}
+
+// readOwner reads an owner guardian with its private keys. The terminal is asked
+// for the passphrase only of one that is there.
+func readOwner(ctx context.Context, store *guardian.Store, name string, passphrase *passwordSource) (*guardian.Owner, error) {
+	if !passphrase.given() {
+		if o, err := store.Owner(name, ""); !errors.Is(err, signing.ErrPassword) {
+			return o, err
+		}
+	}
+	secret, err := passphrase.read(ctx, "passphrase of owner guardian "+name, false)
+	if err != nil {
+		return nil, err
+	}
+	return store.Owner(name, secret)
+}
+
+// ownerWithKey finds the owner guardian whose signing or encryption key the
+// certificate has, and gives its name.
+func ownerWithKey(store *guardian.Store, cert *x509.Certificate) (string, error) {
+	entries, err := store.List()
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		if e.Owner && hasKey(e.Guardian, cert) {
+			return e.Name, nil
+		}
+	}
+	return "", fmt.Errorf("no owner guardian in the store has the private key of %s, SHA-256 thumbprint %s: "+
+		`only the owner can do this; "scutum guardian import" takes in keys that you have`, cert.Subject, signing.Thumbprint(cert))
+}
+
+// nameOf gives the name under which the key of a certificate is in the store, as
+// List gives it; all of them, if it is there more than once. It is empty when the
+// key is not in the store.
+func nameOf(entries []guardian.Entry, cert *x509.Certificate) string {
+	var names []string
+	for _, e := range entries {
+		if e.Err == nil && hasKey(e.Guardian, cert) {
+			names = append(names, e.Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// hasKey says whether the key of the certificate is one of the guardian's two.
+// The certificates may have been renewed since.
+func hasKey(g *guardian.Guardian, cert *x509.Certificate) bool {
+	key, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && (key.Equal(g.Signing.PublicKey) || key.Equal(g.Encryption.PublicKey))
+}
+
+// completeGuardians completes with the names of all guardians in the store.
+func completeGuardians(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return namesInStore(func(guardian.Entry) bool { return true })
+}
+
+// completeOwners completes with the names of the owner guardians in the store.
+func completeOwners(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return namesInStore(func(e guardian.Entry) bool { return e.Owner })
+}
+
+func namesInStore(wanted func(guardian.Entry) bool) ([]cobra.Completion, cobra.ShellCompDirective) {
+	store, err := openStore()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	entries, err := store.List()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []cobra.Completion
+	for _, e := range entries {
+		if wanted(e) {
+			names = append(names, e.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeArguments completes the first argument with the first function, and so
+// on. Where there is none, it completes file names.
+func completeArguments(each ...cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		switch {
+		case len(args) >= len(each):
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		case each[len(args)] == nil:
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return each[len(args)](cmd, args, begun)
+	}
+}
+
+// completeFlag completes the value of a flag.
+func completeFlag(cmd *cobra.Command, flag string, with cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, with); err != nil {
+		panic(err) // there is no such flag
+	}
+}
