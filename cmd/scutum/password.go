@@ -18,16 +18,25 @@ const maxPassword = 4096
 // A passwordSource says where a password comes from: a file, an environment
 // variable, or the terminal. The command line is never one.
 type passwordSource struct {
+	prefix    string // of the flags, where a command takes several passwords
 	file, env string
 }
 
-func (s *passwordSource) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&s.file, "password-file", "", "read the password from the first line of `FILE`")
-	cmd.Flags().StringVar(&s.env, "password-env", "", "read the password from the environment variable `VAR`")
+func (s *passwordSource) flags(cmd *cobra.Command) { s.flagsFor(cmd, "", "the password") }
+
+// flagsFor adds the flags under names with a prefix, for the password that what
+// describes.
+func (s *passwordSource) flagsFor(cmd *cobra.Command, prefix, what string) {
+	s.prefix = prefix
+	cmd.Flags().StringVar(&s.file, prefix+"password-file", "", "read "+what+" from the first line of `FILE`")
+	cmd.Flags().StringVar(&s.env, prefix+"password-env", "", "read "+what+" from the environment variable `VAR`")
 }
 
+func (s *passwordSource) fileFlag() string { return "--" + s.prefix + "password-file" }
+func (s *passwordSource) envFlag() string  { return "--" + s.prefix + "password-env" }
+
 // input is the file that the password is in.
-func (s *passwordSource) input() file { return file{"--password-file", s.file} }
+func (s *passwordSource) input() file { return file{s.fileFlag(), s.file} }
 
 // given reports whether the password is to come from elsewhere than the terminal.
 func (s *passwordSource) given() bool { return s.file != "" || s.env != "" }
@@ -37,7 +46,7 @@ func (s *passwordSource) given() bool { return s.file != "" || s.env != "" }
 func (s *passwordSource) read(ctx context.Context, prompt string, twice bool) (string, error) {
 	switch {
 	case s.file != "" && s.env != "":
-		return "", errors.New("password: --password-file and --password-env exclude each other")
+		return "", fmt.Errorf("password: %s and %s exclude each other", s.fileFlag(), s.envFlag())
 	case s.file != "":
 		return passwordFromFile(s.file)
 	case s.env != "":
@@ -49,7 +58,7 @@ func (s *passwordSource) read(ctx context.Context, prompt string, twice bool) (s
 	}
 	terminal, err := openTerminal()
 	if err != nil {
-		return "", errors.New("password: there is no terminal to ask on; use --password-file or --password-env")
+		return "", fmt.Errorf("password: there is no terminal to ask on; use %s or %s", s.fileFlag(), s.envFlag())
 	}
 	defer terminal.Close()
 	password, err := terminal.ask(ctx, prompt+": ")
