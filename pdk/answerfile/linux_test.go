@@ -162,6 +162,17 @@ func TestNetworkConfig(t *testing.T) {
 	}
 }
 
+// What cloud-init writes for Red Hat's systems is read by a shell, and it writes name servers as they are.
+func TestNetworkConfigTakesNothingButAddresses(t *testing.T) {
+	files, err := answerfile.NewLinux(fullLinux())
+	require.NoError(t, err)
+	for _, key := range []string{"@MACAddr-1@", "@IP4Addr-1@", "@NextHop-1-1@", "@DnsAddr-1-1@"} {
+		_, _, err := answerfile.Substitute(files.NetworkConfig, fsk.Values{key: "$(touch${IFS}/x)"})
+		require.ErrorIs(t, err, fsk.ErrFSK)
+		require.ErrorContains(t, err, "the value of "+key)
+	}
+}
+
 func TestNewLinuxRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*answerfile.Linux)
@@ -182,6 +193,9 @@ func TestNewLinuxRefuses(t *testing.T) {
 		"key, no Base64":  {func(l *answerfile.Linux) { l.Users[0].SSHKeys = []string{"ssh-rsa AAA"} }, "not a public key"},
 		"command":         {func(l *answerfile.Linux) { l.Commands = []string{""} }, "command: there is none"},
 		"network adapter": {func(l *answerfile.Linux) { l.Interfaces[1].DNS = []string{"x"} }, "name server"},
+		"any name server": {func(l *answerfile.Linux) { l.Interfaces[1].DNS = []string{"@Site@"} }, "the value of @Site@ could be anything"},
+		"any address":     {func(l *answerfile.Linux) { l.Interfaces[1].IPv4.Addresses[0] = "@IP4Addr-2@@Site@" }, "the value of @Site@ could be anything"},
+		"any adapter":     {func(l *answerfile.Linux) { l.Interfaces[1].Name = "eth@Site@" }, "the value of @Site@ could be anything"},
 		"too large": {func(l *answerfile.Linux) {
 			for range 100 {
 				l.Commands = append(l.Commands, strings.Repeat("x", 4096))

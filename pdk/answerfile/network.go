@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
+
+	"github.com/scutum-project/scutum/pdk/fsk"
 )
 
-// An Interface is a network adapter that does not get everything from DHCP. Every field may hold substitution strings.
+// An Interface is a network adapter that does not get everything from DHCP. Every field may hold substitution strings that
+// are known ones (fsk.Known), as their values have a form: some guests write what they are given, as it is, into scripts.
 type Interface struct {
 	// Name is the adapter's MAC address, or its name in the guest: "00-15-5D-01-02-03" or "Ethernet" for Windows,
 	// "00:15:5d:01:02:03" or "eth0" for Linux, where the first is called nic1 from then on, the second nic2.
@@ -47,6 +51,7 @@ func (s Static) given() bool { return len(s.Addresses) > 0 }
 
 func (i *Interface) check() error {
 	err := cmp.Or(
+		checkEach(slices.Concat([]string{i.Name, i.IPv4.Gateway, i.IPv6.Gateway}, i.IPv4.Addresses, i.IPv6.Addresses, i.DNS), checkKnown),
 		checkLine("the name of a network adapter", i.Name, 256),
 		i.IPv4.check(netip.Addr.Is4, "IPv4"),
 		i.IPv6.check(netip.Addr.Is6, "IPv6"),
@@ -61,6 +66,20 @@ func (i *Interface) check() error {
 		return fmt.Errorf("network adapter %.64q: %w", i.Name, err)
 	}
 	return nil
+}
+
+// checkKnown wants text to hold no substitution strings but known ones.
+func checkKnown(text string) error {
+	for pos := 0; ; {
+		start, end, ok := next(text, pos)
+		if !ok {
+			return nil
+		}
+		if !fsk.Known(text[start:end]) {
+			return fmt.Errorf("the value of %s could be anything: use a known key, such as %s", text[start:end], fmt.Sprintf(keyIPv4, 1))
+		}
+		pos = end
+	}
 }
 
 func (s Static) check(family func(netip.Addr) bool, name string) error {

@@ -2,8 +2,9 @@
 // file that serves many. A key is a substitution string of the answer file, such as @ComputerName@, and its value is one
 // line of text.
 //
-// The file comes from whoever runs the fabric, is neither signed nor encrypted, and is never to hold a secret. Whether a
-// value is fit for the place where it lands is for the package answerfile to judge.
+// The file comes from whoever runs the fabric, is neither signed nor encrypted, and is never to hold a secret. Values of
+// known keys have a form, such as that of an address: what a guest writes them into may be read by a shell later. Whether
+// another value is fit for the place where it lands is for the package answerfile to judge.
 package fsk
 
 import (
@@ -107,7 +108,11 @@ func (v Values) Check() error {
 			return fmt.Errorf("%w: %s and %s are the same key", ErrFSK, other, key)
 		}
 		seen[folded] = key
-		if err := CheckValue(v[key]); err != nil {
+		err := CheckValue(v[key])
+		if err == nil {
+			err = checkKnown(key, v[key])
+		}
+		if err != nil {
 			return fmt.Errorf("%w: the value of %s: %w", ErrFSK, key, err)
 		}
 	}
@@ -124,7 +129,8 @@ func CheckKey(key string) error {
 	return nil
 }
 
-// CheckValue reports whether value can be one: a line of printable characters that is not blank.
+// CheckValue reports whether value can be one: a line of printable characters that is not blank. Those of known keys have to
+// be more than that, which Check asks.
 func CheckValue(value string) error {
 	switch {
 	case !utf8.ValidString(value):
@@ -141,14 +147,3 @@ func CheckValue(value string) error {
 	}
 	return nil
 }
-
-// knownForm has the keys that users of shielded virtual machines know. N counts network adapters from 1, M counts what one
-// of them has.
-var knownForm = regexp.MustCompile(`(?i)^@(ComputerName|TimeZone|ProductKey` +
-	`|(IP4Addr|IP6Addr|MACAddr)-[1-9][0-9]{0,2}|(Prefix|NextHop|DnsAddr)-[1-9][0-9]{0,2}-[1-9][0-9]{0,2})@$`)
-
-// Known reports whether a key is one of those that every fabric is to supply when an answer file asks for it:
-//
-//	@ComputerName@  @TimeZone@  @ProductKey@
-//	@IP4Addr-N@  @IP6Addr-N@  @MACAddr-N@  @Prefix-N-M@  @NextHop-N-M@  @DnsAddr-N-M@
-func Known(key string) bool { return knownForm.MatchString(key) }

@@ -117,6 +117,31 @@ func TestKnown(t *testing.T) {
 	}
 }
 
+func TestValuesOfKnownKeys(t *testing.T) {
+	for key, values := range map[string]struct{ right, wrong []string }{
+		"@ComputerName@": {[]string{"VM01", "vm-01.example.com", "v", "a_b"}, []string{"$(id)", "a b", "-h", "a-", "../x", "a;b", "ü", strings.Repeat("x", 254)}},
+		"@TimeZone@": {[]string{"W. Europe Standard Time", "Pacific Standard Time (Mexico)", "UTC+12", "UTC-02", "Europe/Berlin", "Etc/GMT+1",
+			"America/Argentina/Buenos_Aires"}, []string{"../../etc/shadow", "/etc/shadow", "Europe/../x", "-h", "a$b", `a"b`}},
+		"@ProductKey@":  {[]string{"AAAAA-bbbbb-12345-DDDDD-EEEEE"}, []string{"AAAAA", "AAAAA-BBBBB-12345-DDDDD-EEEE$"}},
+		"@MACAddr-1@":   {[]string{"00-15-5D-01-02-03", "00:15:5d:01:02:03"}, []string{`x", PROGRAM="/bin/x`, "00-15-5D-01-02-03-04-05"}},
+		"@ip4addr-1@":   {[]string{"192.0.2.10", "192.0.2.10/24"}, []string{"2001:db8::1", "192.0.2.10/33", "$(id)/24", "192.0.2.010"}},
+		"@IP6Addr-1@":   {[]string{"2001:db8::10", "2001:db8::10/64"}, []string{"192.0.2.10", "fe80::1%$(id)", "fe80::1%$(id)/64"}},
+		"@Prefix-1-1@":  {[]string{"0.0.0.0/0", "::/0", "24", "128", "192.0.2.0"}, []string{"129", "+24", "$(id)"}},
+		"@NextHop-1-1@": {[]string{"192.0.2.1", "fe80::1"}, []string{"192.0.2.1/24", "fe80::1%eth0", "$(id)"}},
+		"@DnsAddr-1-1@": {[]string{"192.0.2.53", "2001:db8::53"}, []string{"$(touch${IFS}/x)", "192.0.2.53 search example.com", "localhost"}},
+		"@Other@":       {[]string{"$(id)"}, nil},
+	} {
+		for _, value := range values.right {
+			require.NoError(t, fsk.Values{key: value}.Check(), "%s %s", key, value)
+		}
+		for _, value := range values.wrong {
+			err := fsk.Values{key: value}.Check()
+			require.ErrorIs(t, err, fsk.ErrFSK, "%s %s", key, value)
+			require.ErrorContains(t, err, "the value of "+key+": it is not ", value)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
 	f.Add([]byte(`{"format":"scutum-fsk-1","values":{"@a@":"x","@A@":"y"}}`))
