@@ -12,7 +12,7 @@ FUZZTIME ?= 10m
 
 DEMO_PACKAGES  := ca-certificates dosfstools gdisk mtools ntfs-3g openssl qemu-utils wimtools
 TEST_PACKAGES  := $(DEMO_PACKAGES) cloud-init cryptsetup-bin dislocker e2fsprogs fdisk gcc libbde-utils libc6-dev libvhdi-utils \
-	libxml2-utils perl-base python3-yaml util-linux xmlsec1 xxd xz-utils
+	libxml2-utils perl-base python3-cryptography python3-yaml util-linux xmlsec1 xxd xz-utils
 BENCH_PACKAGES := ca-certificates cryptsetup-bin fio gdisk openssl qemu-utils
 
 .PHONY: help build test lint cross fuzz bench demo clean
