@@ -105,7 +105,7 @@ func (f *filler) reader(text string) (func(string) (string, error), error) {
 
 // script fills a script. Where in it a substitution string stands is not asked: every value must be harmless.
 func (f *filler) script(text string) (string, error) {
-	return f.fill(text, place{line: 1, escape: verbatim}), nil
+	return f.fill(text, place{line: 1, word: harmless, escape: verbatim}), nil
 }
 
 func verbatim(value string) string { return value }

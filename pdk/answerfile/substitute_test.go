@@ -148,6 +148,34 @@ func TestSubstituteScript(t *testing.T) {
 	})
 }
 
+// A word that is part of a command stays one word of it and adds nothing: no argument, no option, no folder above.
+func TestSubstituteWords(t *testing.T) {
+	in := map[string]string{
+		"Windows": "<a>cmd.exe /c del /q C:\\x\\@K@.txt</a>",
+		"YAML":    "runcmd:\n- \"rm -r /srv/@K@\"",
+		"script":  "#!/bin/sh\nrm -r /srv/@K@",
+	}
+	for _, value := range []string{"VM01", "vm-01.example.com", "a_b", "192.0.2.10/24", "2001:db8::10/64", "00:15:5d:01:02:03", "UTC+12"} {
+		for kind, file := range in {
+			out, _, err := answerfile.Substitute([]byte(file), fsk.Values{"@K@": value})
+			require.NoError(t, err, kind)
+			require.Equal(t, strings.Replace(file, "@K@", value, 1), string(out))
+		}
+	}
+	for _, value := range []string{"a,C:", "a=C:", "a;b", "x/../../etc", "a..", "a./b", "a//b", "a/", "a.", "-a", "/a", "+a", "a\u02bab", "ü", "a\\b"} {
+		for kind, file := range in {
+			_, _, err := answerfile.Substitute([]byte(file), fsk.Values{"@K@": value})
+			require.ErrorContains(t, err, "stands within a longer text", "%s %s", kind, value)
+		}
+	}
+	for _, value := range []string{"x/s/q", "a/b", "Europe/Berlin", "10/24/s", "a/1000"} {
+		_, _, err := answerfile.Substitute([]byte(in["Windows"]), fsk.Values{"@K@": value})
+		require.ErrorContains(t, err, "stands within a longer text", value)
+		_, _, err = answerfile.Substitute([]byte(in["YAML"]), fsk.Values{"@K@": value})
+		require.NoError(t, err, value)
+	}
+}
+
 func TestUnresolved(t *testing.T) {
 	for name, text := range map[string]string{
 		"XML":    "<!-- @ComputerName@ -->\n<a b='@IP4Addr-2@'>\n<c>@Other@</c><d>@ProductKey@\n@IP4Addr-2@</d><e>@ip4addr-2@ @ComputerName@</e></a>",

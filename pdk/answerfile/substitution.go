@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/scutum-project/scutum/pdk/fsk"
 )
@@ -90,6 +89,7 @@ func next(text string, from int) (start, end int, ok bool) {
 type place struct {
 	line   int                 // of the text's beginning
 	whole  bool                // a substitution string there is all there is: its value may be any line of text
+	word   *regexp.Regexp      // the form of other values, harmless or harmlessOnWindows
 	escape func(string) string // writes a value so that it is read as it is
 }
 
@@ -119,20 +119,21 @@ func (f *filler) resolve(p Substitution, at place) string {
 		f.left = append(f.left, p)
 		return p.Key
 	}
-	if !at.whole && !harmless(value) {
+	if !at.whole && !at.word.MatchString(value) {
 		f.err = fmt.Errorf("line %d: the value %.64q of %s stands within a longer text, which may be part of a command: there it may "+
-			"hold no more than letters, digits and . _ : / + = , - and must begin with a letter or digit", p.Line, value, p.Key)
+			"hold no more than letters A to Z, digits and _ : + - . /, of which no . or / may come last or twice in a row, and for "+
+			"Windows a / only before the length of a prefix; it must begin with a letter or digit", p.Line, value, p.Key)
 	}
 	return at.escape(value)
 }
 
-// harmless reports whether a value can do nothing within a command, whatever shell reads it: it is no more than one word
-// and no option. Values come from whoever runs the fabric, and commands of an answer file run with all rights.
-func harmless(value string) bool {
-	for i, r := range value {
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && (i == 0 || !strings.ContainsRune("._:/+=,-", r)) {
-			return false
-		}
-	}
-	return true
-}
+// A harmless value can do nothing within a command, whatever shell reads it: it is one word, no option and no way up from a
+// folder. Values come from whoever runs the fabric, and commands of an answer file run with all rights. ASCII alone is
+// harmless, as Windows turns some letters into quotes for programs that do not know them.
+var (
+	harmless = regexp.MustCompile(`^[0-9A-Za-z](?:[0-9A-Za-z_:+-]|[./][0-9A-Za-z])*$`)
+
+	// In the middle of a word, too, cmd.exe takes a slash for the beginning of an option. One before the length of a prefix
+	// at the end is none that a command knows.
+	harmlessOnWindows = regexp.MustCompile(`^[0-9A-Za-z](?:[0-9A-Za-z_:+-]|[.][0-9A-Za-z])*(?:/[0-9]{1,3})?$`)
+)

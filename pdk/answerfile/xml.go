@@ -27,7 +27,7 @@ func (f *filler) xml(text string) (string, error) {
 		case xmlText:
 			alone := i > 0 && tokens[i-1].kind == xmlStart && i+1 < len(tokens) && tokens[i+1].kind == xmlEnd
 			cdata := strings.HasPrefix(t.raw, "<![CDATA[")
-			p := place{line: line, whole: alone && !cdata && isOne(strings.TrimSpace(t.raw)), escape: xmlEscaper.Replace}
+			p := place{line: line, whole: alone && !cdata && isOne(strings.TrimSpace(t.raw)), word: harmlessOnWindows, escape: xmlEscaper.Replace}
 			if cdata {
 				p.escape = verbatim // and harmless, so that it cannot end the section
 			}
@@ -61,7 +61,7 @@ func (f *filler) attributes(tag string, line int) string {
 		value := tag[open+1 : end]
 		line += strings.Count(tag[:open], "\n")
 		out.WriteString(tag[:open+1])
-		out.WriteString(f.fill(value, place{line: line, whole: isOne(value), escape: xmlEscaper.Replace}))
+		out.WriteString(f.fill(value, place{line: line, whole: isOne(value), word: harmlessOnWindows, escape: xmlEscaper.Replace}))
 		tag = tag[end:]
 		out.WriteString(tag[:1])
 		tag = tag[1:]

@@ -123,7 +123,7 @@ func span(n *yaml.Node, text string, from int) (start, end int) {
 
 // scalar fills that part of a scalar.
 func (f *filler) scalar(n *yaml.Node, text string, line int) string {
-	at := place{line: line, whole: markedForm.FindString(n.Value) == n.Value, escape: verbatim}
+	at := place{line: line, whole: markedForm.FindString(n.Value) == n.Value, word: harmless, escape: verbatim}
 	switch {
 	case n.Style&quoted == 0:
 		filled := f.fill(unmark(text), at)
