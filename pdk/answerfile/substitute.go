@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/scutum-project/scutum/pdk/fsk"
@@ -83,18 +84,18 @@ func (f *filler) file(file []byte) ([]byte, error) {
 	return []byte(text), nil
 }
 
-// cloud-init tells kinds of user data apart by how they begin.
+// cloud-init tells kinds of user data apart by how they begin, after white space of any kind and whatever the case.
 var (
-	script  = regexp.MustCompile(`^(#!|#cloud-boothook)`)
+	script  = regexp.MustCompile(`(?i)^(#!|#cloud-boothook)`)
 	foreign = regexp.MustCompile(`(?i)^(#include|#part-handler|#upstart-job|## *template:|content-type:|mime-version:|from )`)
 )
 
 func (f *filler) reader(text string) (func(string) (string, error), error) {
-	begin := strings.TrimLeft(text, " \t\r\n")
+	begin := strings.TrimLeftFunc(text, unicode.IsSpace)
 	switch {
 	case strings.HasPrefix(begin, "<"):
 		return f.xml, nil
-	case script.MatchString(text):
+	case script.MatchString(begin):
 		return f.script, nil
 	case foreign.MatchString(begin):
 		line, _, _ := strings.Cut(begin, "\n")

@@ -143,8 +143,11 @@ func TestSubstituteScript(t *testing.T) {
 		"boot":   {"#cloud-boothook\n#!/bin/sh\necho @ComputerName@", "#cloud-boothook\n#!/bin/sh\necho VM01"},
 	})
 	refuse(t, map[string]struct{ in, say string }{
-		"two words": {"#!/bin/sh\necho '@Spaced@'", `line 2: the value "a b" of @Spaced@`},
-		"syntax":    {"#!/bin/sh\necho @Nasty@", "of @Nasty@"},
+		"two words":   {"#!/bin/sh\necho '@Spaced@'", `line 2: the value "a b" of @Spaced@`},
+		"after space": {"\n#!/bin/sh\necho: @Spaced@", `line 3: the value "a b" of @Spaced@`},
+		"wide space":  {"\u3000\u0085\n#!/bin/sh\necho: @Spaced@", `the value "a b" of @Spaced@`},
+		"other case":  {"#Cloud-BootHook\necho: @Spaced@", `line 2: the value "a b" of @Spaced@`},
+		"syntax":      {"#!/bin/sh\necho @Nasty@", "of @Nasty@"},
 	})
 }
 
