@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -135,6 +136,16 @@ func TestSubstituteYAML(t *testing.T) {
 		"MIME":                 {"Content-Type: multipart/mixed\n", "neither"},
 		"growing too large":    {strings.Repeat("- @Nasty@\n", 10000), "at most"},
 	})
+}
+
+// The time goes with the size of the file, however long its lines are.
+func TestSubstituteLongLine(t *testing.T) {
+	const count = 60_000
+	begin := time.Now()
+	out, _, err := answerfile.Substitute([]byte("["+strings.Repeat("@Yes@,", count)+"]"), values)
+	require.NoError(t, err)
+	require.Equal(t, count, strings.Count(string(out), `"yes",`))
+	require.Less(t, time.Since(begin), 5*time.Second)
 }
 
 func TestSubstituteScript(t *testing.T) {

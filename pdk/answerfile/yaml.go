@@ -191,10 +191,13 @@ func misplaced(n *yaml.Node) error {
 type lines struct {
 	text   string
 	starts []int
+
+	// The place that was asked for last: the next one is searched for from there, as a line can be as long as the file.
+	line, column, last int
 }
 
-func newLines(text string) lines {
-	l := lines{text, []int{0}}
+func newLines(text string) *lines {
+	l := &lines{text: text, starts: []int{0}}
 	for i := range len(text) {
 		if text[i] == '\n' {
 			l.starts = append(l.starts, i+1)
@@ -204,20 +207,25 @@ func newLines(text string) lines {
 }
 
 // offset gives the place of a line and a column in characters, both from 1, and the end for one that is not in the text.
-func (l lines) offset(line, column int) int {
+func (l *lines) offset(line, column int) int {
 	if line < 1 || line > len(l.starts) {
 		return len(l.text)
 	}
-	start := l.starts[line-1]
-	for i := range l.text[start:] {
-		if column--; column == 0 {
-			return start + i
-		}
+	if line != l.line || column < l.column {
+		l.line, l.column, l.last = line, 1, l.starts[line-1]
 	}
+	for i := range l.text[l.last:] {
+		if l.column == column {
+			l.last += i
+			return l.last
+		}
+		l.column++
+	}
+	l.line = 0
 	return len(l.text)
 }
 
 // at gives the line of an offset, from 1.
-func (l lines) at(offset int) int {
+func (l *lines) at(offset int) int {
 	return sort.Search(len(l.starts), func(i int) bool { return l.starts[i] > offset })
 }
