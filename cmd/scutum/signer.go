@@ -45,18 +45,25 @@ func (s *signerSource) load(ctx context.Context) (*signing.Identity, error) {
 	if isPEM(cert) {
 		return nil, fmt.Errorf("%s is a PEM file: name that of its private key with --key", s.cert)
 	}
-	var password string
-	if s.password.given() {
-		if password, err = s.password.read(ctx, "", false); err != nil {
-			return nil, err
+	id, _, err := loadPFX(ctx, s.cert, cert, &s.password)
+	return id, err
+}
+
+// loadPFX reads the PFX file at path from its content, and gives its password.
+// The terminal is asked only for one that has a password.
+func loadPFX(ctx context.Context, path string, pfx []byte, source *passwordSource) (id *signing.Identity, password string, err error) {
+	if source.given() {
+		if password, err = source.read(ctx, "", false); err != nil {
+			return nil, "", err
 		}
 	}
-	id, err := signing.LoadPFX(cert, password)
-	if errors.Is(err, signing.ErrPassword) && !s.password.given() {
-		if password, err = s.password.read(ctx, "password of "+s.cert, false); err != nil {
-			return nil, err
+	id, err = signing.LoadPFX(pfx, password)
+	if errors.Is(err, signing.ErrPassword) && !source.given() {
+		if password, err = source.read(ctx, "password of "+path, false); err != nil {
+			return nil, "", err
 		}
-		id, err = signing.LoadPFX(cert, password)
+		id, err = signing.LoadPFX(pfx, password)
 	}
-	return named(id, err)(s.cert)
+	id, err = named(id, err)(path)
+	return id, password, err
 }
