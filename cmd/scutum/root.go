@@ -47,6 +47,7 @@ func rootCommand() *cobra.Command {
 		templateCommand(),
 		vscCommand(),
 		certCommand(),
+		answerfileCommand(),
 		fskCommand(),
 		vhdxCommand(),
 		versionCommand(),
