@@ -1,7 +1,9 @@
 package guardian
 
 import (
+	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -73,6 +75,10 @@ func checkEncryption(cert *x509.Certificate, at time.Time) error {
 		return fmt.Errorf("certificate %q may not encrypt: %w: %s", cert.Subject, err, fmt.Sprintf(format, a...))
 	}
 	key, isRSA := cert.PublicKey.(*rsa.PublicKey)
+	var useless error
+	if isRSA && key.N.BitLen() >= 2048 && key.N.BitLen() <= 4096 {
+		_, useless = rsa.EncryptOAEP(sha256.New(), rand.Reader, key, nil, nil)
+	}
 	switch {
 	case !isRSA:
 		return unfit(signing.ErrKeyType, "use one with an RSA key of 2048 to 4096 bits")
@@ -80,6 +86,8 @@ func checkEncryption(cert *x509.Certificate, at time.Time) error {
 		return unfit(signing.ErrWeak, "its RSA key has only %d bits; use one with 2048 to 4096", key.N.BitLen())
 	case key.N.BitLen() > 4096:
 		return unfit(signing.ErrKeyType, "its RSA key has %d bits; use one with 2048 to 4096", key.N.BitLen())
+	case useless != nil:
+		return unfit(signing.ErrKeyType, "nothing can be encrypted to its RSA key: %v", useless)
 	case slices.Contains(weak, cert.SignatureAlgorithm):
 		return unfit(signing.ErrWeak, "it was itself signed with %v; have it issued again with SHA-256", cert.SignatureAlgorithm)
 	case cert.KeyUsage&(x509.KeyUsageKeyEncipherment|x509.KeyUsageDataEncipherment) == 0:

@@ -1,8 +1,12 @@
 package guardian_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"math"
+	"math/big"
 	"testing"
 	"time"
 
@@ -70,6 +74,20 @@ func TestCheck(t *testing.T) {
 			requireIs(t, g.Check(time.Now().Add(c.at), c.options), c.errs...)
 		})
 	}
+
+	t.Run("nothing can be encrypted to the key", func(t *testing.T) {
+		odd := o.Encryption.PublicKey.(*rsa.PublicKey).N
+		for _, key := range []*rsa.PublicKey{
+			{N: new(big.Int).Sub(odd, big.NewInt(1)), E: 65537}, {N: odd, E: 1}, {N: odd, E: 2}, {N: odd, E: math.MaxInt},
+		} {
+			der, err := x509.CreateCertificate(rand.Reader, o.Encryption, ca, key, o.SigningKey)
+			require.NoError(t, err)
+			encryption, err := x509.ParseCertificate(der)
+			require.NoError(t, err)
+			g := guardian.Guardian{Signing: issued(o.Signing, same), Encryption: encryption}
+			requireIs(t, g.Check(time.Now(), guardian.CheckOptions{Roots: roots}), signing.ErrKeyType)
+		}
+	})
 
 	t.Run("roots", func(t *testing.T) {
 		g := guardian.Guardian{Signing: issued(o.Signing, same), Encryption: issued(o.Encryption, same)}

@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"math"
 	"math/big"
 	"regexp"
 	"strings"
@@ -270,6 +271,9 @@ func TestKeysOfWrappings(t *testing.T) {
 		{"short RSA for encryption", modulus(2048), modulus(2047), "encryption key has 2047 bits"},
 		{"long RSA for encryption", modulus(2048), modulus(4097), "encryption key has 4097 bits"},
 		{"ECDSA for encryption", modulus(2048), ec(elliptic.P256()), "encryption key is not RSA"},
+		{"even RSA for encryption", modulus(2048), &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(3), 2046), E: 65537}, "of no use"},
+		{"RSA for encryption that does not", modulus(2048), &rsa.PublicKey{N: modulus(2048).(*rsa.PublicKey).N, E: 1}, "of no use"},
+		{"RSA for encryption with a huge exponent", modulus(2048), &rsa.PublicKey{N: modulus(2048).(*rsa.PublicKey).N, E: math.MaxInt}, "of no use"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := wrapping{signing: certificateFor(t, test.signing), encryption: certificateFor(t, test.encryption)}

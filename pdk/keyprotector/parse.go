@@ -3,6 +3,7 @@ package keyprotector
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/binary"
@@ -158,6 +159,10 @@ func (w *wrapping) checkKeys() error {
 	}
 	if bits := key.N.BitLen(); bits < 2048 || bits > 4096 {
 		return fmt.Errorf("the encryption key has %d bits, 2048 to 4096 are accepted", bits)
+	}
+	// A key that nothing can be encrypted to, such as an even one, would keep the owner from making a new transport key.
+	if _, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, key, nil, nil); err != nil {
+		return fmt.Errorf("the encryption key is of no use: %w", err)
 	}
 	return nil
 }
