@@ -27,7 +27,8 @@ func verifyEnveloped(root, signature *excc14n.Node, signer *x509.Certificate) er
 	if _, err := sequence(info[1]); err != nil {
 		return err
 	}
-	digest, err := readReference(info[2])
+	id, _ := root.Attr("ID")
+	digest, err := readReference(info[2], id)
 	if err != nil {
 		return err
 	}
@@ -52,13 +53,14 @@ func verifyEnveloped(root, signature *excc14n.Node, signer *x509.Certificate) er
 	return nil
 }
 
-// readReference gives the digest of a reference to the whole document without the signature.
-func readReference(n *excc14n.Node) (digest []byte, err error) {
+// readReference gives the digest of a reference to the whole document without the signature. It may name the document by
+// the ID of its document element: whatever else has that ID, the digest is held against the document.
+func readReference(n *excc14n.Node, id string) (digest []byte, err error) {
 	parts, err := sequence(n, "Transforms", "DigestMethod", "DigestValue")
 	if err != nil {
 		return nil, err
 	}
-	if uri, _ := n.Attr("URI"); uri != "" {
+	if uri, _ := n.Attr("URI"); uri != "" && (id == "" || uri != "#"+id) {
 		return nil, fmt.Errorf("the reference is to %.64q, not to the document", uri)
 	}
 	transforms, err := sequence(parts[0], "Transform", "Transform")

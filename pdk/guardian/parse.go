@@ -22,10 +22,10 @@ const maxOtherSigning = 64
 // has no name yet. ParseMetadata makes no trust decision: anybody can write metadata that it accepts. See Check.
 //
 // It reads what the schema allows, but for this. The XML signature is of one form: exclusive canonicalization, a single
-// reference to the document with an enveloped-signature and an exclusive canonicalization transform, SHA-256, RSA or ECDSA,
-// and as KeyInfo nothing but the signing certificate, if anything. Both versions are 1. Elements after the signature and
-// additional attributes of Metadata must be in other namespaces than its own and the signature's; they are covered by the
-// signature and otherwise ignored. Signatures have no parameters.
+// reference to the document, or to the ID of Metadata, with an enveloped-signature and an exclusive canonicalization
+// transform, SHA-256, RSA or ECDSA, and as KeyInfo nothing but the signing certificate, if anything. Both versions are 1.
+// Elements after the signature and additional attributes of Metadata must be in other namespaces than its own and the
+// signature's; they are covered by the signature and otherwise ignored. Signatures have no parameters.
 func ParseMetadata(xml []byte) (*Guardian, error) {
 	g, _, err := readMetadata(xml)
 	if err != nil {

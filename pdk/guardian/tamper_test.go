@@ -87,6 +87,7 @@ func TestMetadataByOthers(t *testing.T) {
 		},
 		"no ID":             replace(` ID="_0123456789abcdef"`, ""),
 		"another ID":        replace("_0123456789abcdef", "metadata-1"),
+		"reference by ID":   replace(`URI=""`, `URI="#_0123456789abcdef"`),
 		"no KeyInfo":        cut(`<KeyInfo>.*</KeyInfo>`),
 		"empty Parameters":  replace("<SignatureValue>", "<Parameters/><SignatureValue>"),
 		"no other ones":     replace("</GuardianInformation>", "<OtherSigningCertificates/></GuardianInformation>"),
@@ -165,7 +166,6 @@ func TestOtherFormsOfSignatureAreRefused(t *testing.T) {
 		"one transform":            {last("<Transform "+exclusive+"/>", ""), "Transforms has no Transform"},
 		"three transforms":         {replace(enveloped, enveloped+enveloped), "Transforms has the element"},
 		"XPath transform":          {replace(enveloped, xpath), "Transform has the element"},
-		"reference to the ID":      {replace(`URI=""`, `URI="#_0123456789abcdef"`), "the reference is to"},
 		"reference by XPointer":    {replace(`URI=""`, `URI="#xpointer(/)"`), "the reference is to"},
 		"reference with a type":    {replace(`URI=""`, `URI="" Type="urn:x"`), "Reference has the attribute"},
 		"two references":           {twice("Reference"), "SignedInfo has the element"},
@@ -181,6 +181,20 @@ func TestOtherFormsOfSignatureAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := guardian.ParseMetadata(resigned(t, c.change))
 			require.ErrorContains(t, err, c.err)
+		})
+	}
+}
+
+// xmlsec1 finds no such element, or none at all.
+func TestReferencesElsewhereAreRefused(t *testing.T) {
+	doc := string(metadata(t, contoso(t)))
+	withoutID := regexp.MustCompile(` ID="[^"]*"`).ReplaceAllString(doc, "")
+	for name, c := range map[string]struct{ doc, uri string }{
+		"another ID": {doc, "#other"}, "an empty ID": {doc, "#"}, "no ID": {withoutID, "#"}, "a file": {doc, "file:///etc/passwd"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := guardian.ParseMetadata([]byte(strings.Replace(c.doc, `URI=""`, `URI="`+c.uri+`"`, 1)))
+			require.ErrorContains(t, err, "the reference is to")
 		})
 	}
 }
