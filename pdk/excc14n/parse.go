@@ -34,8 +34,8 @@ const (
 )
 
 var (
-	declaration = regexp.MustCompile(`^<\?xml` + space + `+version=["']1\.0["'](?:` + space + `+encoding=["'](?i:utf-8)["'])?(?:` +
-		space + `+standalone=["'](?:yes|no)["'])?` + space + `*\?>`)
+	declaration = regexp.MustCompile(`^<\?xml` + space + `+version=(?:"1\.0"|'1\.0')(?:` + space + `+encoding=(?:"(?i:utf-8)"|'(?i:utf-8)'))?(?:` +
+		space + `+standalone=(?:"(?:yes|no)"|'(?:yes|no)'))?` + space + `*\?>`)
 	startTag  = regexp.MustCompile(`^<` + name + `(?:` + space + `+` + name + space + `*=` + space + `*` + value + `)*` + space + `*/?>$`)
 	endTag    = regexp.MustCompile(`^</` + name + space + `*>$`)
 	uri       = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?@!$()*+,;=-]+(?:#[A-Za-z0-9._~:/?@!$()*+,;=-]*)?$`)
@@ -50,6 +50,9 @@ func Parse(data []byte) (*Node, error) {
 	}
 	if !utf8.Valid(data) {
 		return nil, errors.New("reading XML: it is not UTF-8")
+	}
+	if at := bytes.IndexFunc(data, notChar); at >= 0 { // encoding/xml lets them pass in comments
+		return nil, fmt.Errorf("reading XML: illegal character at byte %d", at)
 	}
 	data = bytes.TrimPrefix(data, []byte("\uFEFF")) // byte order mark
 	data = data[len(declaration.Find(data)):]
@@ -73,6 +76,11 @@ func Parse(data []byte) (*Node, error) {
 		return nil, errors.New("reading XML: it ends before its document element does")
 	}
 	return p.root, nil
+}
+
+// notChar says whether a document cannot have this character (XML 1.0 section 2.2).
+func notChar(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == '\ufffe' || r == '\uffff'
 }
 
 type parser struct {

@@ -45,6 +45,8 @@ var refused = []struct{ name, document, says string }{
 	{"processing instruction after", `<a/><?go?>`, "processing instruction"},
 	{"declaration after white space", ` <?xml version="1.0"?><a/>`, "declaration"},
 	{"declaration twice", `<?xml version="1.0"?><?xml version="1.0"?><a/>`, "declaration"},
+	{"declaration in mixed quotes", `<?xml version="1.0'?><a/>`, "declaration"},
+	{"encoding in mixed quotes", `<?xml version="1.0" encoding='utf-8"?><a/>`, "declaration"},
 	{"version 1.1", `<?xml version="1.1"?><a/>`, "version"},
 	{"another encoding", `<?xml version="1.0" encoding="UTF-16"?><a/>`, "encoding"},
 	{"UTF-7", `<?xml version="1.0" encoding="UTF-7"?><a/>`, "encoding"},
@@ -56,6 +58,8 @@ var refused = []struct{ name, document, says string }{
 	{"NUL", "<a>\x00</a>", "illegal character"},
 	{"control character", "<a>\x1b</a>", "illegal character"},
 	{"noncharacter", "<a>\ufffe</a>", "illegal character"},
+	{"control character in a comment", "<a><!-- \x01 --></a>", "illegal character"},
+	{"noncharacter in a comment", "<a><!-- \uffff --></a>", "illegal character"},
 	{"end of CDATA in text", "<a>]]></a>", "unescaped ]]>"},
 	{"hyphens in a comment", "<a><!-- -- --></a>", "comments"},
 
