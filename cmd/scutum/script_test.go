@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -19,13 +20,15 @@ func TestMain(m *testing.M) {
 
 // TestSessions runs the command-line sessions in testdata, each in a folder of
 // its own. The tools they name are real, and so are the disks in $WINDOWS,
-// $WINDOWS4K and $LINUX.
+// $WINDOWS4K and $LINUX. $SCHEMAS is the folder of the XML schemas.
 func TestSessions(t *testing.T) {
 	disks := map[string]string{
 		"WINDOWS":   volumetest.Windows(t, volumetest.Options{}),
 		"WINDOWS4K": volumetest.Windows(t, volumetest.Options{SectorSize: 4096}),
 		"LINUX":     volumetest.Linux(t, volumetest.Options{}),
 	}
+	schemas, err := filepath.Abs("../../assets/xsd")
+	require.NoError(t, err)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -33,6 +36,7 @@ func TestSessions(t *testing.T) {
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", env.Getenv("PATH")+":/usr/sbin:/sbin")
+			env.Setenv("SCHEMAS", schemas)
 			for name, path := range disks {
 				env.Setenv(name, path)
 			}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scutum-project/scutum/pdk/keyprotector"
+	"github.com/scutum-project/scutum/vhdx/atomicfile"
+)
+
+type kpNew struct {
+	owner      string
+	guardians  []string
+	force      bool
+	passphrase passwordSource
+}
+
+func kpNewCommand() *cobra.Command {
+	var o kpNew
+	cmd := &cobra.Command{
+		Use:   "new OUT --owner NAME --guardian NAME...",
+		Short: "Make a key protector, with a new transport key",
+		Example: `  scutum kp new vm.kp --owner Contoso --guardian Fabric
+  scutum kp new vm.kp --owner Contoso --guardian Fabric --guardian "Second site" --password-file secret`,
+		Args: exactArgs("OUT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			facts, err := o.run(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return report(cmd, facts, facts.text)
+		},
+	}
+	cmd.Flags().StringVar(&o.owner, "owner", "", "`NAME` of the owner guardian, whose keys are in the store")
+	cmd.Flags().StringArrayVar(&o.guardians, "guardian", nil, "`NAME` of a guardian to grant access to; may be repeated")
+	o.passphrase.flags(cmd)
+	forceFlag(cmd, &o.force)
+	jsonFlag(cmd)
+	required(cmd, "owner")
+	completeFlag(cmd, "owner", completeOwners)
+	completeFlag(cmd, "guardian", completeGuardians)
+	return cmd
+}
+
+func (o *kpNew) run(ctx context.Context, out string) (*protectorFacts, error) {
+	if err := claim(o.force, []file{{"OUT", out}}, o.passphrase.input()); err != nil {
+		return nil, err
+	}
+	store, err := openStore()
+	if err != nil {
+		return nil, err
+	}
+	guardians, err := readGuardians(store, o.guardians)
+	if err != nil {
+		return nil, err
+	}
+	owner, err := readOwner(ctx, store, o.owner, &o.passphrase)
+	if err != nil {
+		return nil, err
+	}
+	p, key, err := keyprotector.New(owner, guardians)
+	if err != nil {
+		return nil, err
+	}
+	key.Clear()
+	facts, err := factsOfProtector(out, p, store)
+	if err != nil {
+		return nil, err
+	}
+	return facts, atomicfile.WriteFile(out, p.Bytes(), 0o666, o.force)
+}
