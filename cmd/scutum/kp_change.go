@@ -50,7 +50,7 @@ the command shows them, look at them.`,
 }
 
 func (o *kpChange) grant(ctx context.Context, path, name string) (*protectorFacts, error) {
-	store, p, err := o.open(path, "scutum pdk edit "+path+" --grant "+name)
+	store, p, err := o.open(path, "scutum pdk edit --grant")
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (f *revokeFacts) text(s *sheet) {
 }
 
 func (o *kpChange) revoke(ctx context.Context, path, name string) (*revokeFacts, error) {
-	store, p, err := o.open(path, "scutum pdk edit "+path+" --revoke "+name)
+	store, p, err := o.open(path, "scutum pdk edit --revoke")
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func readProtector(path, edit string) (*keyprotector.Protector, error) {
 		return nil, err
 	}
 	if isPDK(data) {
-		return nil, fmt.Errorf("%s is a shielding data file, of which the key protector is a signed part: use %q", path, edit)
+		return nil, fmt.Errorf("%s is a shielding data file, and its key protector a signed part of it: use %q", path, edit)
 	}
 	return parseProtector(path, data)
 }
