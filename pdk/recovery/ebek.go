@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/scutum-project/scutum/pdk/keyprotector"
 	"github.com/scutum-project/scutum/signing/strictjson"
 	"github.com/scutum-project/scutum/vhdx"
 )
@@ -21,8 +22,8 @@ const Format = "scutum-ebek-1"
 
 // Limits in bytes.
 const (
-	MaxSize         = 2 << 20 // of a file
-	MaxKeyProtector = 1 << 20 // of the key protector in it
+	MaxSize         = 2 << 20              // of a file
+	MaxKeyProtector = keyprotector.MaxSize // of the key protector in it
 )
 
 const (

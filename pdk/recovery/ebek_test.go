@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/scutum-project/scutum/pdk/keyprotector"
 	"github.com/scutum-project/scutum/pdk/recovery"
 	"github.com/scutum-project/scutum/vhdx"
 )
@@ -60,6 +61,7 @@ func TestSeal(t *testing.T) {
 	_, err = recovery.Seal(k, transportKey, pdkID, volume, make([]byte, recovery.MaxKeyProtector+1))
 	require.ErrorContains(t, err, "at most")
 
+	require.GreaterOrEqual(t, recovery.MaxKeyProtector, keyprotector.MaxSize)
 	largest, err := recovery.Seal(k, transportKey, pdkID, volume, make([]byte, recovery.MaxKeyProtector))
 	require.NoError(t, err)
 	data, err := largest.Encode()
