@@ -69,6 +69,9 @@ func newAEAD(transportKey *keyprotector.TransportKey) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
+// Encrypted is how long the encrypted secrets are, in bytes, which anybody can see.
+func (d *ShieldingData) Encrypted() int { return len(d.sealed.Ciphertext) }
+
 // Open decrypts the secrets with the encryption key of the owner or of a guardian, which may be an *rsa.PrivateKey or be held in
 // hardware. The error is keyprotector.ErrNotGranted when that has no access, else one of OpenWith.
 func (d *ShieldingData) Open(key crypto.Decrypter) (*Payload, error) {
