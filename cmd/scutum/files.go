@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scutum-project/scutum/vhdx"
+	"github.com/scutum-project/scutum/vhdx/atomicfile"
 )
 
 // forceFlag adds --force to a command that writes a file.
@@ -80,4 +81,34 @@ func chain(name, path string) []file {
 		name = "a parent of " + all[0].name
 	}
 	return all
+}
+
+// changeable says whether a command may put a changed file in the place of the one
+// at path: it must be a file.
+func changeable(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return &fs.PathError{Op: "read", Path: path, Err: errors.New("what is there is not a file that can be changed")}
+	}
+	return nil
+}
+
+// saveChange writes a changed file: to out, or else in the place of the one at
+// path, also where a link leads to it.
+func saveChange(path, out string, data []byte, force bool) error {
+	if out != "" {
+		return atomicfile.WriteFile(out, data, 0o666, force)
+	}
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(target)
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(target, data, info.Mode().Perm(), true)
 }

@@ -204,6 +204,8 @@ func (o *kpChange) save(path string, p *keyprotector.Protector, store *guardian.
 	if err != nil {
 		return nil, err
 	}
-	facts.File, err = saveProtector(path, o.out, p, o.force)
-	return facts, err
+	if o.out != "" {
+		facts.File = o.out
+	}
+	return facts, saveChange(path, o.out, p.Bytes(), o.force)
 }

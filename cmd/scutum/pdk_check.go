@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scutum-project/scutum/pdk"
+	"github.com/scutum-project/scutum/signing"
+	"github.com/scutum-project/scutum/vhdx/atomicfile"
+)
+
+// pdkCheckFacts says whether a template may be used with shielding data.
+type pdkCheckFacts struct {
+	File       string         `json:"file"`
+	Catalog    catalogFacts   `json:"catalog"`
+	Accepted   bool           `json:"accepted"`
+	Qualifiers []verdictFacts `json:"qualifiers"`
+	Reason     string         `json:"reason,omitempty"` // why no template is accepted at all
+}
+
+// verdictFacts is what one qualifier says.
+type verdictFacts struct {
+	Number   int    `json:"number"` // from 1
+	Accepted bool   `json:"accepted"`
+	Reason   string `json:"reason,omitempty"` // why not
+}
+
+func pdkCheckCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check FILE.pdk FILE.vsc|DISK.vhdx",
+		Short: "Check whether a template may be used with a shielding data file",
+		Long: `Check whether a shielding data file accepts the template of a catalog, which is a
+.vsc file or carried by a disk. The command shows which qualifier does; or why
+each does not, and then the exit status is 1.
+
+Whether a disk is what its catalog says is for "scutum template verify".`,
+		Example: "  scutum pdk check vm.pdk server.vsc\n  scutum pdk check vm.pdk server.vhdx --json",
+		Args:    exactArgs("FILE.pdk", "FILE.vsc or DISK.vhdx"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := readShieldingData(args[0])
+			if err != nil {
+				return err
+			}
+			signed, err := readCatalog(args[1])
+			if err != nil {
+				return err
+			}
+			facts := checkShieldingData(args[0], d, signed)
+			if err := report(cmd, facts, facts.text); err != nil {
+				return err
+			}
+			if !facts.Accepted {
+				return errNo
+			}
+			return nil
+		},
+	}
+	jsonFlag(cmd)
+	return cmd
+}
+
+func checkShieldingData(path string, d *pdk.ShieldingData, signed *signing.Signed) *pdkCheckFacts {
+	f := &pdkCheckFacts{File: path, Catalog: factsOfCatalog(signed), Qualifiers: []verdictFacts{}}
+	reasons := d.Check(signed)
+	if d.Kind == pdk.ExistingVM {
+		f.Reason = reasons[0].Error()
+		return f
+	}
+	for i, reason := range reasons {
+		v := verdictFacts{Number: i + 1, Accepted: reason == nil}
+		if reason != nil {
+			v.Reason = reason.Error()
+		}
+		f.Accepted = f.Accepted || v.Accepted
+		f.Qualifiers = append(f.Qualifiers, v)
+	}
+	return f
+}
+
+func (f *pdkCheckFacts) text(s *sheet) {
+	s.facts(append([]string{"shielding data", f.File}, f.Catalog.pairs()...)...)
+	for _, v := range f.Qualifiers {
+		if v.Accepted {
+			s.line(fmt.Sprintf("Qualifier %d accepts the template.", v.Number))
+		} else {
+			s.line(fmt.Sprintf("Qualifier %d does not: %s.", v.Number, v.Reason))
+		}
+	}
+	switch {
+	case f.Reason != "":
+		s.line("The template may not be used: " + f.Reason + ".")
+	case f.Accepted:
+		s.line("The template may be used.")
+	default:
+		s.line("The template may not be used.")
+	}
+}
+
+func pdkKPCommand() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "kp FILE.pdk OUT",
+		Short: "Take the key protector out of a shielding data file",
+		Long: `Write the key protector of a shielding data file to a file of its own, byte for
+byte: what a virtual machine keeps of the shielding data.`,
+		Example: "  scutum pdk kp vm.pdk vm.kp",
+		Args:    exactArgs("FILE.pdk", "OUT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := claim(force, []file{{"OUT", args[1]}}, file{"FILE.pdk", args[0]}); err != nil {
+				return err
+			}
+			d, err := readShieldingData(args[0])
+			if err != nil {
+				return err
+			}
+			store, err := openStore()
+			if err != nil {
+				return err
+			}
+			facts, err := factsOfProtector(args[1], d.KeyProtector, store)
+			if err != nil {
+				return err
+			}
+			if err := atomicfile.WriteFile(args[1], d.KeyProtector.Bytes(), 0o666, force); err != nil {
+				return err
+			}
+			return report(cmd, facts, facts.text)
+		},
+	}
+	forceFlag(cmd, &force)
+	jsonFlag(cmd)
+	return cmd
+}

@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scutum-project/scutum/pdk"
+	"github.com/scutum-project/scutum/pdk/guardian"
+	"github.com/scutum-project/scutum/pdk/keyprotector"
+)
+
+type pdkEdit struct {
+	pdkSource
+	grant, revoke []string
+	removeVSC     []int
+	removeFile    []string
+	out           string
+	force         bool
+	passphrase    passwordSource
+}
+
+func pdkEditCommand() *cobra.Command {
+	var o pdkEdit
+	cmd := &cobra.Command{
+		Use:   "edit FILE.pdk",
+		Short: "Change a shielding data file, as its owner",
+		Long: `Change a shielding data file and sign it anew, with its owner's keys, which are
+found in the guardian store. The file is replaced in one step, or stays as it is
+and the changed one goes to --out.
+
+Qualifiers are added with --vsc, as in "scutum pdk new", and removed by the number
+that "scutum pdk show" gives. A --file takes the place of one of the same name.
+
+GUARDIAN of --revoke is a name in the store, or the SHA-256 thumbprint of one of
+its certificates. With it go those that it vouched for. The secrets are then
+encrypted anew, under a new key, so that who is revoked learns nothing of what
+comes later. A copy of the file from before still opens for all who could open it
+then: change the secrets themselves where that matters.`,
+		Example: `  scutum pdk edit vm.pdk --policy shielded
+  scutum pdk edit vm.pdk --revoke "Old fabric" --grant "New fabric" --password-file secret
+  scutum pdk edit vm.pdk --remove-vsc 1 --vsc server2.vsc,greater-or-equal
+  scutum pdk edit vm.pdk --answer-file unattend.xml --file rdp.pfx --remove-file old.pfx --out new.pdk`,
+		Args: exactArgs("FILE.pdk"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.check(); err != nil {
+				return usageError(cmd, err)
+			}
+			facts, err := o.run(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return report(cmd, facts, facts.text)
+		},
+	}
+	o.flags(cmd)
+	cmd.Flags().StringArrayVar(&o.grant, "grant", nil, "give access to the guardian `NAME`; may be repeated")
+	cmd.Flags().StringArrayVar(&o.revoke, "revoke", nil, "take access from this `GUARDIAN`; may be repeated")
+	cmd.Flags().IntSliceVar(&o.removeVSC, "remove-vsc", nil, "remove the qualifier of this `NUMBER`; may be repeated")
+	cmd.Flags().StringArrayVar(&o.removeFile, "remove-file", nil, "remove the file of this `NAME`; may be repeated")
+	cmd.Flags().StringVar(&o.out, "out", "", "write the changed file to `FILE`, and leave the old one as it is")
+	o.passphrase.flags(cmd)
+	forceFlag(cmd, &o.force)
+	jsonFlag(cmd)
+	completeFlag(cmd, "grant", completeGuardians)
+	completeFlag(cmd, "revoke", completeGuardians)
+	return cmd
+}
+
+func (o *pdkEdit) check() error {
+	if o.policy == "" && len(o.vsc)+len(o.files)+len(o.grant)+len(o.revoke)+len(o.removeVSC)+len(o.removeFile) == 0 && o.answerFile == "" {
+		return errors.New("there is nothing to change: say what, with --policy, --grant, --revoke, --vsc, --answer-file or --file")
+	}
+	return o.pdkSource.check()
+}
+
+// editFacts is the changed file, and who lost access.
+type editFacts struct {
+	*shieldingFacts
+	Revoked []wrappingFacts `json:"revoked"`
+}
+
+func (f *editFacts) text(s *sheet) {
+	f.shieldingFacts.text(s)
+	for _, w := range f.Revoked {
+		who := w.Guardian
+		if who == "" {
+			who = w.Signing.Subject + ", not in the store"
+		}
+		s.line("No more access: " + who + ".")
+	}
+	if len(f.Revoked) > 0 {
+		s.line("The secrets are encrypted anew. Who was revoked and kept the old file can still open that.")
+	}
+}
+
+func (o *pdkEdit) run(ctx context.Context, path string) (*editFacts, error) {
+	if err := claim(o.force, []file{{"--out", o.out}}, append(o.inputs(), file{"FILE.pdk", path}, o.passphrase.input())...); err != nil {
+		return nil, err
+	}
+	store, err := openStore()
+	if err != nil {
+		return nil, err
+	}
+	if err := changeable(path); err != nil {
+		return nil, err
+	}
+	d, err := readShieldingData(path)
+	if err != nil {
+		return nil, err
+	}
+	before, err := factsOfShieldingData(path, d, store)
+	if err != nil {
+		return nil, err
+	}
+	change, err := o.change(store, path, d)
+	if err != nil {
+		return nil, err
+	}
+	added, err := o.payload()
+	if err != nil {
+		return nil, err
+	}
+	defer added.Clear()
+	name, err := ownerWithKey(store, d.Signer)
+	if err != nil {
+		return nil, err
+	}
+	owner, err := readOwner(ctx, store, name, &o.passphrase)
+	if err != nil {
+		return nil, err
+	}
+	if o.answerFile != "" || len(o.files)+len(o.removeFile) > 0 {
+		if change.Payload, err = o.editPayload(owner, path, d, added); err != nil {
+			return nil, err
+		}
+		defer change.Payload.Clear()
+	}
+	data, err := d.Edit(owner, *change)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if d, err = pdk.Parse(data); err != nil {
+		return nil, err
+	}
+	to := path
+	if o.out != "" {
+		to = o.out
+	}
+	after, err := factsOfShieldingData(to, d, store)
+	if err != nil {
+		return nil, err
+	}
+	return &editFacts{after, lostAccess(before.Access, after.Access)}, saveChange(path, o.out, data, o.force)
+}
+
+// lostAccess gives those whose access ended. Somebody else may have got their number.
+func lostAccess(before, after []wrappingFacts) []wrappingFacts {
+	return orEmpty(slices.DeleteFunc(slices.Clone(before), func(w wrappingFacts) bool {
+		return slices.ContainsFunc(after, func(a wrappingFacts) bool { return a.Signing == w.Signing && a.Encryption == w.Encryption })
+	}))
+}
+
+// change makes the change out of the flags, but for the secrets.
+func (o *pdkEdit) change(store *guardian.Store, path string, d *pdk.ShieldingData) (*pdk.Change, error) {
+	var (
+		c   pdk.Change
+		err error
+	)
+	if o.policy != "" {
+		policy := pdk.Policy(o.policy)
+		c.Policy = &policy
+	}
+	if len(o.vsc)+len(o.removeVSC) > 0 {
+		volumes, err := o.volumes(d.Volumes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		c.Volumes = &volumes
+	}
+	if c.Revoke, err = o.revoked(store, path, d); err != nil {
+		return nil, err
+	}
+	if c.Grant, err = readGuardians(store, o.grant); err != nil {
+		return nil, err
+	}
+	return &c, o.checkGuardians(c.Grant...)
+}
+
+// volumes removes qualifiers by their numbers, and adds new ones.
+func (o *pdkEdit) volumes(volumes []pdk.Qualifier) ([]pdk.Qualifier, error) {
+	var rest []pdk.Qualifier
+	for i, q := range volumes {
+		if !slices.Contains(o.removeVSC, i+1) {
+			rest = append(rest, q)
+		}
+	}
+	for _, number := range o.removeVSC {
+		if number < 1 || number > len(volumes) {
+			return nil, fmt.Errorf("--remove-vsc: there is no qualifier %d; \"scutum pdk show\" numbers them", number)
+		}
+	}
+	added, err := o.qualifiers()
+	return append(rest, added...), err
+}
+
+// revoked says whose access ends, or gives nil when nobody's does.
+func (o *pdkEdit) revoked(store *guardian.Store, path string, d *pdk.ShieldingData) (func(keyprotector.WrappingInfo) bool, error) {
+	if len(o.revoke) == 0 {
+		return nil, nil
+	}
+	var all []func(keyprotector.WrappingInfo) bool
+	for _, name := range o.revoke {
+		match, err := wrappingsOf(store, name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(d.KeyProtector.Wrappings(), match) {
+			return nil, fmt.Errorf("%s: %s has no access that could be revoked", path, name)
+		}
+		all = append(all, match)
+	}
+	return func(w keyprotector.WrappingInfo) bool {
+		return slices.ContainsFunc(all, func(match func(keyprotector.WrappingInfo) bool) bool { return match(w) })
+	}, nil
+}
+
+// editPayload opens the secrets, removes files, and adds or replaces others.
+func (o *pdkEdit) editPayload(owner *guardian.Owner, path string, d *pdk.ShieldingData, added *pdk.Payload) (*pdk.Payload, error) {
+	key, err := decrypter(owner)
+	if err != nil {
+		return nil, err
+	}
+	p, err := named(d.Open(key))(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range o.removeFile {
+		at := sameName(p.Files, name)
+		if at < 0 {
+			err := fmt.Errorf("%s: there is no file %q to remove", path, name)
+			if p.AnswerFile != nil && strings.EqualFold(p.AnswerFile.Name, name) {
+				err = fmt.Errorf("%s: %s is the answer file, which can be replaced with --answer-file and not removed", path, name)
+			}
+			p.Clear()
+			return nil, err
+		}
+		clear(p.Files[at].Content)
+		p.Files = slices.Delete(p.Files, at, at+1)
+	}
+	if added.AnswerFile != nil {
+		if p.AnswerFile != nil {
+			clear(p.AnswerFile.Content)
+		}
+		p.AnswerFile = added.AnswerFile
+	}
+	for _, f := range added.Files {
+		if at := sameName(p.Files, f.Name); at >= 0 {
+			clear(p.Files[at].Content)
+			p.Files[at] = f
+			continue
+		}
+		p.Files = append(p.Files, f)
+	}
+	return p, nil
+}
