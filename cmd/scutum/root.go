@@ -43,12 +43,13 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 func rootCommand() *cobra.Command {
-	root := group("scutum", "Sign template disks, and decide who may open shielding data",
+	root := group("scutum", "Sign template disks, and make shielding data that only named fabrics open",
 		templateCommand(),
 		vscCommand(),
 		certCommand(),
 		guardianCommand(),
 		kpCommand(),
+		pdkCommand(),
 		answerfileCommand(),
 		fskCommand(),
 		vhdxCommand(),
@@ -57,8 +58,11 @@ func rootCommand() *cobra.Command {
 	)
 	root.Long = `Scutum signs the template disks of shielded virtual machines: it hashes every
 sector of every partition, signs the hashes, and stores them in the VHDX. Anyone
-can then prove that not one byte has changed since. It keeps guardians, owners
-with their keys and fabrics without, and makes what only they can open.
+can then prove that not one byte has changed since.
+
+It keeps guardians, owners with their keys and fabrics without, and makes
+shielding data files: which signed templates may be used, and secrets that only
+the owner and the named fabrics can open.
 
 Exit status: 0 success, 1 the answer is "no" (a check failed), 2 bad usage or
 bad input, 130 interrupted.`
