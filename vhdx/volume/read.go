@@ -12,7 +12,8 @@ import (
 // Read tells what is on the disk d, and as far as it can be read also what is
 // on one that is not fit to be a template: Layout.Unfit has the reasons. A disk
 // that cannot be read is an error, whatever stands on it is none. Of a
-// differencing disk nothing is read, so that its parents are not either.
+// differencing disk nothing is read, so that its parents are not either; see
+// ReadWhole.
 func Read(d *vhdx.Disk) (*Layout, error) {
 	l := &Layout{Table: TableNone, SectorSize: d.SectorSize(), Size: d.Size(), Partitions: []Partition{}}
 	if d.Info().Type == vhdx.Differencing {
@@ -27,6 +28,17 @@ func Read(d *vhdx.Disk) (*Layout, error) {
 	if givenUp > 0 {
 		l.refuseGivenUp(givenUp, d.Info().Type)
 	}
+	if err := l.read(d); err != nil {
+		return nil, fmt.Errorf("read the partitions of the disk: %w", err)
+	}
+	return l, nil
+}
+
+// ReadWhole is Read for the disk of a virtual machine, which is no template and
+// may be a differencing disk: it must have been opened with its parents, and is
+// read as the machine sees it. What Unfit says is about partitions alone.
+func ReadWhole(d *vhdx.Disk) (*Layout, error) {
+	l := &Layout{Table: TableNone, SectorSize: d.SectorSize(), Size: d.Size(), Partitions: []Partition{}}
 	if err := l.read(d); err != nil {
 		return nil, fmt.Errorf("read the partitions of the disk: %w", err)
 	}
