@@ -2,8 +2,8 @@
 // as BitLocker's external key file (.bek), and as the encrypted recovery key (.ebek) that lies on the disk itself and
 // that only the transport key of its shielding data opens.
 //
-// The package never asks where a transport key comes from, never looks at a disk, and never writes a .bek by itself:
-// whoever has its bytes has the disk.
+// The package never asks where a transport key comes from, reads nothing of a disk but that one file, and never writes a .bek
+// by itself: whoever has its bytes has the disk.
 package recovery
 
 import (
