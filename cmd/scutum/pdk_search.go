@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/scutum-project/scutum/pdk"
+)
+
+// maxFound bounds how many shielding data files of one identifier are kept.
+const maxFound = 100
+
+// A pdkFile is a shielding data file that was read.
+type pdkFile struct {
+	path, owner string
+	*pdk.ShieldingData
+}
+
+// searchPDK looks for the shielding data files with an identifier in a folder and
+// all below it, and gives those that were signed last first. Files and folders
+// that cannot be read are told on standard error. Links to folders are not
+// followed.
+func searchPDK(cmd *cobra.Command, folder string, id uuid.UUID) ([]pdkFile, error) {
+	if _, err := os.ReadDir(folder); err != nil {
+		return nil, err
+	}
+	var found []pdkFile
+	unread := 0
+	skip := func(err error) {
+		unread++
+		fmt.Fprintln(cmd.ErrOrStderr(), "scutum: warning: "+printable(err.Error()))
+	}
+	err := filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case cmd.Context().Err() != nil:
+			return cmd.Context().Err()
+		case err != nil:
+			skip(err)
+			return nil
+		case e.IsDir() || !strings.EqualFold(filepath.Ext(path), ".pdk"):
+			return nil
+		}
+		d, err := readPDK(path)
+		switch {
+		case err != nil:
+			skip(err)
+		case d.ID == id && len(found) == maxFound:
+			return fmt.Errorf("%s: it holds more than %d files with the shielding data %s: name one with --pdk", folder, maxFound, id)
+		case d.ID == id:
+			found = append(found, pdkFile{path: path, ShieldingData: d})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		also := ""
+		if unread > 0 {
+			also = fmt.Sprintf(", and %d of what is there cannot be read", unread)
+		}
+		return nil, fmt.Errorf("%s: the recovery key is under the shielding data %s, and no .pdk file there holds them%s", folder, id, also)
+	}
+	slices.SortStableFunc(found, func(a, b pdkFile) int { return b.SignedAt.Compare(a.SignedAt) })
+	return found, nil
+}
+
+// readPDK reads a shielding data file, from nothing else than a regular file: what
+// a search comes across may be a pipe.
+func readPDK(path string) (*pdk.ShieldingData, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("it is not a file")}
+	}
+	data, err := readFile(path, pdk.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	return named(pdk.Parse(data))(path)
+}

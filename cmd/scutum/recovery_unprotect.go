@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scutum-project/scutum/pdk"
+	"github.com/scutum-project/scutum/pdk/guardian"
+	"github.com/scutum-project/scutum/pdk/keyprotector"
+	"github.com/scutum-project/scutum/pdk/recovery"
+)
+
+type unprotect struct {
+	pdk, search string
+	passphrase  passwordSource
+	force       bool
+}
+
+// unprotectFacts is a recovery key that was decrypted.
+type unprotectFacts struct {
+	File string `json:"file"`
+	Name string `json:"name"` // under which BitLocker looks for it
+	recoveryFacts
+	PDKFile string `json:"pdkFile"`
+	Owner   string `json:"owner"`
+	Created string `json:"created"`
+}
+
+func (f *unprotectFacts) text(s *sheet) {
+	s.facts("recovery key", f.File, "shielding data", f.PDKFile+", "+f.PDK, "owner", f.Owner, "volume", f.Volume, "made", f.Created)
+	s.line("It opens the disk for whoever has it.")
+	if filepath.Base(f.File) != f.Name {
+		s.line("BitLocker looks for it on a USB drive under the name " + f.Name + ".")
+	}
+}
+
+func (o *unprotect) run(cmd *cobra.Command, in, out string) (*unprotectFacts, error) {
+	ctx := cmd.Context()
+	inputs := []file{{"IN.ebek", in}, {"--pdk", o.pdk}, o.passphrase.input()}
+	folder := out == "" || isFolder(out)
+	if !folder {
+		if err := claim(o.force, []file{{"OUT.bek", out}}, inputs...); err != nil {
+			return nil, err
+		}
+	}
+	data, err := readFile(in, recovery.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	encrypted, err := named(recovery.ParseEBEK(data))(in)
+	if err != nil {
+		return nil, err
+	}
+	found, err := o.find(cmd, encrypted)
+	if err != nil {
+		return nil, err
+	}
+	key, by, err := o.open(ctx, in, encrypted, found)
+	if err != nil {
+		return nil, err
+	}
+	defer key.Clear()
+	if folder {
+		out = filepath.Join(out, key.FileName())
+		if err := claim(o.force, []file{{"OUT.bek", out}}, inputs...); err != nil {
+			return nil, err
+		}
+	}
+	bek := key.BEK()
+	defer clear(bek)
+	if err := writeSecret(out, bek, o.force); err != nil {
+		return nil, err
+	}
+	return &unprotectFacts{
+		File: out, Name: key.FileName(), Owner: by.owner, PDKFile: by.path, Created: moment(key.Created),
+		recoveryFacts: recoveryFacts{encrypted.PDK.String(), encrypted.Volume.String()},
+	}, nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// find gives the shielding data that the recovery key is under: one file, or all
+// of the folder that say so.
+func (o *unprotect) find(cmd *cobra.Command, encrypted *recovery.Encrypted) ([]pdkFile, error) {
+	if o.search != "" || o.pdk == "" {
+		return searchPDK(cmd, o.search, encrypted.PDK)
+	}
+	d, err := readPDK(o.pdk)
+	if err != nil {
+		return nil, err
+	}
+	if d.ID != encrypted.PDK {
+		return nil, fmt.Errorf("%s: these are the shielding data %s, and the recovery key is under %s; --search looks for them", o.pdk, d.ID, encrypted.PDK)
+	}
+	return []pdkFile{{path: o.pdk, ShieldingData: d}}, nil
+}
+
+// open decrypts the recovery key, with the first of the files that does it. Files
+// of others than our owners are passed over: anybody can write one with that
+// identifier.
+func (o *unprotect) open(ctx context.Context, in string, encrypted *recovery.Encrypted, found []pdkFile) (*recovery.ExternalKey, *pdkFile, error) {
+	store, err := openStore()
+	if err != nil {
+		return nil, nil, err
+	}
+	owners := map[string]*guardian.Owner{}
+	var stranger error
+	for i := range found {
+		f := &found[i]
+		if f.owner, err = ownerWithKey(store, f.Signer); err != nil {
+			stranger = fmt.Errorf("%s: %w", f.path, err)
+			continue
+		}
+		owner := owners[f.owner]
+		if owner == nil {
+			if owner, err = readOwner(ctx, store, f.owner, &o.passphrase); err != nil {
+				return nil, nil, err
+			}
+			owners[f.owner] = owner
+		}
+		key, err := openRecovery(encrypted, f.ShieldingData, owner)
+		if err == nil {
+			return key, f, nil
+		}
+	}
+	if len(owners) == 0 {
+		return nil, nil, stranger
+	}
+	return nil, nil, fmt.Errorf("%s: it does not open with the shielding data %s: it was made for others, or it was damaged or forged", in, encrypted.PDK)
+}
+
+// openRecovery decrypts the recovery key with the transport key of shielding
+// data. These may have another one since access to them was revoked: then with
+// the transport key of the key protector that came with the recovery key, if that
+// is of the same owner.
+func openRecovery(encrypted *recovery.Encrypted, d *pdk.ShieldingData, owner *guardian.Owner) (*recovery.ExternalKey, error) {
+	decrypter, ok := owner.EncryptionKey.(crypto.Decrypter)
+	if !ok {
+		return nil, errors.New("the owner's encryption key cannot decrypt")
+	}
+	open := func(p *keyprotector.Protector) (*recovery.ExternalKey, error) {
+		transportKey, err := p.Unwrap(decrypter)
+		if err != nil {
+			return nil, err
+		}
+		defer transportKey.Clear()
+		return encrypted.Open(transportKey)
+	}
+	if key, err := open(d.KeyProtector); err == nil {
+		return key, nil
+	}
+	p, err := keyprotector.Parse(encrypted.KeyProtector)
+	if err != nil {
+		return nil, err
+	}
+	if signer, ok := d.Signer.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); !ok || !signer.Equal(p.Owner().Signing.PublicKey) {
+		return nil, recovery.ErrCannotOpen
+	}
+	return open(p)
+}
