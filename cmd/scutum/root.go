@@ -52,6 +52,7 @@ func rootCommand() *cobra.Command {
 		pdkCommand(),
 		answerfileCommand(),
 		fskCommand(),
+		recoveryCommand(),
 		vhdxCommand(),
 		versionCommand(),
 		completionCommand(),
