@@ -11,3 +11,8 @@ import "embed"
 //
 //go:embed xsd/*.xsd
 var Schemas embed.FS
+
+// Icon is Scutum's, as SVG.
+//
+//go:embed icon.svg
+var Icon []byte

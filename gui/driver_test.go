@@ -1,0 +1,154 @@
+package gui
+
+import (
+	"image/png"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/test"
+	"fyne.io/fyne/v2/widget"
+	"github.com/stretchr/testify/require"
+
+	"github.com/scutum-project/scutum/gui/widgets"
+)
+
+// A driver uses the window as a person does, by what stands on it, through
+// Fyne's test driver. What it does is done when its methods return.
+type driver struct {
+	t       *testing.T
+	w       *Window
+	answers []string           // of the next file dialogs
+	asked   []widgets.Question // so far
+}
+
+// drive opens a window in English, with settings and guardians of its own.
+func drive(t *testing.T) *driver {
+	t.Helper()
+	t.Setenv("SCUTUM_HOME", t.TempDir())
+	t.Setenv("LANGUAGE", "en")
+	t.Setenv("LC_ALL", "en_US.UTF-8")
+	app := test.NewTempApp(t)
+	app.Preferences().SetString(prefLanguage, "en")
+	app.Preferences().SetString(prefTheme, "light")
+	d := &driver{t: t, w: New(app, "test")}
+	d.w.choose = d.w.remembering(func(q widgets.Question, answer func(string)) {
+		d.asked = append(d.asked, q)
+		require.NotEmpty(t, d.answers, "a file dialog that nobody expects: %+v", q)
+		path := d.answers[0]
+		d.answers = d.answers[1:]
+		answer(path)
+	})
+	d.w.window.Show()
+	d.resize(900, 600)
+	return d
+}
+
+func (d *driver) resize(width, height float32) { d.w.window.Resize(fyne.NewSize(width, height)) }
+
+// settle waits until nothing is being done.
+func (d *driver) settle() {
+	d.w.pending.Wait()
+	for _, p := range d.w.pages {
+		if p.progress != nil {
+			p.progress.Wait()
+		}
+	}
+	d.w.pending.Wait()
+}
+
+// objects are all that can be seen now, those of a dialog only when there is one.
+func (d *driver) objects() []fyne.CanvasObject {
+	c := d.w.window.Canvas()
+	if top := c.Overlays().Top(); top != nil {
+		return test.LaidOutObjects(top)
+	}
+	return test.LaidOutObjects(c.Content())
+}
+
+// find gives the objects of a type for which a condition holds.
+func find[T fyne.CanvasObject](d *driver, which func(T) bool) []T {
+	var found []T
+	for _, o := range d.objects() {
+		if x, ok := o.(T); ok && which(x) {
+			found = append(found, x)
+		}
+	}
+	return found
+}
+
+// button is the button with that text, of the page before that of the
+// navigation.
+func (d *driver) button(text string) fyne.Tappable {
+	d.t.Helper()
+	if all := find(d, func(b *widgets.Button) bool { return b.Text == text }); len(all) > 0 {
+		return all[len(all)-1]
+	}
+	all := find(d, func(b *widget.Button) bool { return b.Text == text }) // those of Fyne's dialogs
+	require.NotEmpty(d.t, all, "no button %q", text)
+	return all[len(all)-1]
+}
+
+// tap presses a button.
+func (d *driver) tap(text string) {
+	d.t.Helper()
+	b := d.button(text)
+	require.False(d.t, b.(fyne.Disableable).Disabled(), "the button %q is off", text)
+	test.Tap(b)
+	d.settle()
+}
+
+// off says whether a button cannot be pressed.
+func (d *driver) off(text string) bool { return d.button(text).(fyne.Disableable).Disabled() }
+
+// choose takes a text of a Choice.
+func (d *driver) option(text string) {
+	d.t.Helper()
+	for _, o := range d.objects() {
+		if b, ok := o.(interface {
+			fyne.Tappable
+			AccessibilityLabel() string
+		}); ok && b.AccessibilityLabel() == text {
+			test.Tap(b)
+			d.settle()
+			return
+		}
+	}
+	require.Fail(d.t, "no such option", text)
+}
+
+// field is the entry with that label.
+func (d *driver) field(label string) *widgets.Entry {
+	d.t.Helper()
+	all := find(d, func(e *widgets.Entry) bool { return e.Label() == label && e.Visible() })
+	for _, f := range find(d, func(f *widgets.FileField) bool { return f.Label() == label }) {
+		all = append(all, &f.Entry)
+	}
+	require.NotEmpty(d.t, all, "no field %q", label)
+	return all[len(all)-1]
+}
+
+// enter writes a text into a field, in place of what was there, and leaves it.
+func (d *driver) enter(label, text string) {
+	d.t.Helper()
+	e := d.field(label)
+	e.Focus()
+	e.SetText(text)
+	d.w.window.Canvas().Unfocus()
+	d.settle()
+}
+
+// picture writes what the window shows to a folder, when SCUTUM_PICTURES names
+// one.
+func (d *driver) picture(name string) {
+	d.t.Helper()
+	folder := os.Getenv("SCUTUM_PICTURES")
+	if folder == "" {
+		return
+	}
+	f, err := os.Create(filepath.Join(folder, name+".png"))
+	require.NoError(d.t, err)
+	defer f.Close()
+	require.NoError(d.t, png.Encode(f, d.w.window.Canvas().Capture()))
+}

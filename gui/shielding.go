@@ -1,0 +1,11 @@
+package gui
+
+import (
+	"fyne.io/fyne/v2/lang"
+
+	"github.com/scutum-project/scutum/gui/widgets"
+)
+
+func newShieldingPage(_ *Window) *page {
+	return &page{content: widgets.NewPage(lang.L("Create shielding data"), widgets.NewColumn())}
+}

@@ -1,0 +1,81 @@
+package widgets
+
+import (
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/widget"
+)
+
+// passOn gives a key that a focused widget has no use for to the window. Fyne
+// itself drops it, so that Escape would do nothing once a field was touched.
+func passOn(o fyne.CanvasObject, key *fyne.KeyEvent) {
+	if c := fyne.CurrentApp().Driver().CanvasForObject(o); c != nil && c.OnTypedKey() != nil {
+		c.OnTypedKey()(key)
+	}
+}
+
+// A Button is Fyne's, that Enter presses too, and that lets Escape through.
+type Button struct{ widget.Button }
+
+// NewButton makes a button; icon may be nil.
+func NewButton(text string, icon fyne.Resource, tapped func()) *Button {
+	b := &Button{widget.Button{Text: text, Icon: icon, OnTapped: tapped}}
+	b.ExtendBaseWidget(b)
+	return b
+}
+
+// NewPrimaryButton makes the button that a page is about.
+func NewPrimaryButton(text string, icon fyne.Resource, tapped func()) *Button {
+	b := NewButton(text, icon, tapped)
+	b.Importance = widget.HighImportance
+	return b
+}
+
+// TypedKey implements fyne.Focusable.
+func (b *Button) TypedKey(key *fyne.KeyEvent) {
+	switch key.Name {
+	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
+		b.Tapped(nil)
+	default:
+		passOn(b, key)
+	}
+}
+
+// A Check is Fyne's, that lets the keys of the window through.
+type Check struct{ widget.Check }
+
+// NewCheck makes a box to tick.
+func NewCheck(text string, changed func(bool)) *Check {
+	c := &Check{widget.Check{Text: text, OnChanged: changed}}
+	c.ExtendBaseWidget(c)
+	return c
+}
+
+// TypedKey implements fyne.Focusable.
+func (c *Check) TypedKey(key *fyne.KeyEvent) {
+	switch key.Name {
+	case fyne.KeyReturn, fyne.KeyEnter, fyne.KeyEscape:
+		passOn(c, key)
+	default:
+		c.Check.TypedKey(key)
+	}
+}
+
+// A Select is Fyne's, that lets the keys of the window through.
+type Select struct{ widget.Select }
+
+// NewSelect makes a choice of one text out of several.
+func NewSelect(options []string, changed func(string)) *Select {
+	s := &Select{widget.Select{Options: options, OnChanged: changed}}
+	s.ExtendBaseWidget(s)
+	return s
+}
+
+// TypedKey implements fyne.Focusable.
+func (s *Select) TypedKey(key *fyne.KeyEvent) {
+	switch key.Name {
+	case fyne.KeyReturn, fyne.KeyEnter, fyne.KeyEscape:
+		passOn(s, key)
+	default:
+		s.Select.TypedKey(key)
+	}
+}
