@@ -94,7 +94,7 @@ func (o *unprotect) find(cmd *cobra.Command, encrypted *recovery.Encrypted) ([]p
 	if o.search != "" || o.pdk == "" {
 		return searchPDK(cmd, o.search, encrypted.PDK)
 	}
-	d, err := readPDK(o.pdk)
+	d, err := readShieldingData(o.pdk)
 	if err != nil {
 		return nil, err
 	}
