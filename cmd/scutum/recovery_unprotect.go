@@ -44,7 +44,7 @@ func (o *unprotect) run(cmd *cobra.Command, in, out string) (*unprotectFacts, er
 	ctx := cmd.Context()
 	inputs := []file{{"IN.ebek", in}, {"--pdk", o.pdk}, o.passphrase.input()}
 	folder := out == "" || isFolder(out)
-	if !folder {
+	if !folder { // else its name is not known yet
 		if err := claim(o.force, []file{{"OUT.bek", out}}, inputs...); err != nil {
 			return nil, err
 		}
@@ -68,9 +68,9 @@ func (o *unprotect) run(cmd *cobra.Command, in, out string) (*unprotectFacts, er
 	defer key.Clear()
 	if folder {
 		out = filepath.Join(out, key.FileName())
-		if err := claim(o.force, []file{{"OUT.bek", out}}, inputs...); err != nil {
-			return nil, err
-		}
+	}
+	if err := claim(o.force, []file{{"OUT.bek", out}}, append(inputs, file{"the shielding data", by.path})...); err != nil {
+		return nil, err
 	}
 	bek := key.BEK()
 	defer clear(bek)
