@@ -41,8 +41,8 @@ run scutum pdk show web.pdk --open --password-file password
 step 'The values for one machine' web01.fsk
 run scutum fsk new web01.fsk @ComputerName@=WEB01 @IP4Addr-1@=192.0.2.10/24
 expect 1 scutum answerfile check unattend.xml --fsk web01.fsk
-run scutum fsk new --force web01.fsk @ComputerName@=WEB01 @IP4Addr-1@=192.0.2.10/24 @MACAddr-1@=00-15-5D-01-02-03 \
-	@Prefix-1-1@=0.0.0.0/0 @NextHop-1-1@=192.0.2.1 @DnsAddr-1-1@=192.0.2.53
+run scutum fsk new --force web01.fsk @ComputerName@=WEB01 @IP4Addr-1@=192.0.2.10/24 \
+	@MACAddr-1@=00-15-5D-01-02-03 @NextHop-1-1@=192.0.2.1 @DnsAddr-1-1@=192.0.2.53
 expect 0 scutum answerfile check unattend.xml --fsk web01.fsk
 
 step 'Is it for this template? For the one it names, and for one that somebody else signed' other.vsc
