@@ -10,9 +10,9 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 10m
 
-DEMO_PACKAGES  := ca-certificates dosfstools gdisk mtools ntfs-3g openssl qemu-utils wimtools
+DEMO_PACKAGES  := ca-certificates dosfstools gdisk libxml2-utils mtools ntfs-3g openssl qemu-utils wimtools xmlsec1
 TEST_PACKAGES  := $(DEMO_PACKAGES) cloud-init cryptsetup-bin dislocker e2fsprogs fdisk gcc libbde-utils libc6-dev libvhdi-utils \
-	libxml2-utils perl-base python3-cryptography python3-yaml util-linux xmlsec1 xxd xz-utils
+	perl-base python3-cryptography python3-yaml util-linux xxd xz-utils
 BENCH_PACKAGES := ca-certificates cryptsetup-bin fio gdisk openssl qemu-utils
 
 .PHONY: help build test lint cross fuzz bench demo clean
@@ -46,10 +46,10 @@ bench: ## measure signing beside the limits of the machine and other programs
 	go run ./signing/internal/bench
 	go test -run '^$$' -bench . ./...
 
-demo: ## build, sign, verify and tamper with a template, in demo-out/
+demo: ## sign and verify a template, make and check shielding data, in demo-out/
 	.ci/setup $(DEMO_PACKAGES)
 	$(MAKE) --no-print-directory build
-	docs/demo/sign-template.sh
+	docs/demo/demo.sh
 
 clean: ## remove what the other targets made
 	rm -rf bin demo-out

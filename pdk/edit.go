@@ -1,7 +1,6 @@
 package pdk
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/scutum-project/scutum/pdk/guardian"
@@ -42,7 +41,7 @@ func (d *ShieldingData) Edit(owner *guardian.Owner, c Change) ([]byte, error) {
 	for _, g := range c.Grant {
 		var err error
 		if next.KeyProtector, err = next.KeyProtector.Grant(owner, g); err != nil {
-			return nil, fmt.Errorf("granting %s access: %w", g.Name, err)
+			return nil, err
 		}
 	}
 	return next.sign(owner)

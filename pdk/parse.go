@@ -1,6 +1,7 @@
 package pdk
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 
@@ -23,22 +24,24 @@ func Parse(data []byte) (*ShieldingData, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPDK, err)
 	}
-	d.Signer, d.SignedAt = message.Signer, message.SigningTime
-	if err := d.checkOwner(); err != nil {
+	d.SignedAt = message.SigningTime
+	if err := d.checkOwner(message.Signer); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPDK, err)
 	}
 	return d, nil
 }
 
-// checkOwner holds who signed the file against the key protector. A guardian of it can make another one in the owner's name,
-// but not sign it as the owner.
-func (d *ShieldingData) checkOwner() error {
+// checkOwner holds who signed the file against the key protector, a guardian of which can make another one in the owner's name,
+// but not sign it as the owner. The owner's certificate is taken from there: the one beside the signature is not signed, and
+// only its key counts.
+func (d *ShieldingData) checkOwner(signer *x509.Certificate) error {
 	owner := d.KeyProtector.Owner()
 	switch {
-	case !sameKey(owner.Signing.PublicKey, d.Signer.PublicKey):
-		return fmt.Errorf("signed by %q, but the owner of the key protector is %q", d.Signer.Subject, owner.Signing.Subject)
+	case !sameKey(owner.Signing.PublicKey, signer.PublicKey):
+		return fmt.Errorf("signed by %q, but the owner of the key protector is %q", signer.Subject, owner.Signing.Subject)
 	case d.KeyProtector.Signer().ID != owner.ID:
 		return errors.New("the key protector is signed by another guardian than its owner")
 	}
+	d.Signer = owner.Signing
 	return nil
 }

@@ -87,7 +87,7 @@ type ShieldingData struct {
 	KeyProtector *keyprotector.Protector // verified
 	Volumes      []Qualifier             // which templates may be used
 	SignedAt     time.Time               // UTC, as the owner claims: when it was made or last changed
-	Signer       *x509.Certificate       // of the owner's signing key
+	Signer       *x509.Certificate       // the owner's, as its key protector has it
 
 	sealed sealed
 }

@@ -1,6 +1,9 @@
 package pdk
 
 import (
+	"crypto"
+	"crypto/rsa"
+	"io"
 	"testing"
 	"time"
 
@@ -71,6 +74,26 @@ func TestCannotOpen(t *testing.T) {
 		require.Equal(t, ErrCannotOpen, err, name)
 		require.Nil(t, got)
 	}
+}
+
+// A key whose decryption fails, or gives something else, gets the same answer.
+func TestCannotUnwrap(t *testing.T) {
+	_, d := newFile(t, options(t), fabric(t))
+	good := decrypterOf(t, fabric(t))
+	for name, result := range map[string]error{"fails": rsa.ErrDecryption, "gives nothing": nil} {
+		_, err := d.Open(otherDecrypter{good, result})
+		require.Equal(t, ErrCannotOpen, err, name)
+	}
+}
+
+// An otherDecrypter has a guardian's public key, and not its private one.
+type otherDecrypter struct {
+	crypto.Decrypter
+	err error
+}
+
+func (d otherDecrypter) Decrypt(io.Reader, []byte, crypto.DecrypterOpts) ([]byte, error) {
+	return nil, d.err
 }
 
 func TestPolicyAndRule(t *testing.T) {

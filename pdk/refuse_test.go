@@ -177,6 +177,11 @@ func TestParseRefusesOwners(t *testing.T) {
 		})
 	}
 
+	// A certificate with the owner's key and another name may stand beside the signature. It names nobody.
+	named := *owner(t)
+	named.Signing = renewed(t, owner(t))
+	require.True(t, parse(t, sign(t, content, &named)).Signer.Equal(owner(t).Signing))
+
 	// The owner's own key protector of another file: signed by the owner, it says nothing about the secrets.
 	other, _, err := keyprotector.New(owner(t), publics(t, fabric(t)))
 	require.NoError(t, err)

@@ -60,9 +60,9 @@ func (c *cloudInit) flags(cmd *cobra.Command) {
 		of(func(u *cloudInitUser, path string) { u.keys = append(u.keys, path) }))
 	f.BoolFunc("sudo", "Linux: let the user do everything with sudo",
 		of(func(u *cloudInitUser, yes string) { u.sudo, _ = strconv.ParseBool(yes) }))
-	f.Func("user-password-file", "read the user's password from the first line of `FILE`",
+	f.Func("user-password-file", "Linux: read the user's password from the first line of `FILE`",
 		of(func(u *cloudInitUser, path string) { u.password.file = path }))
-	f.Func("user-password-env", "read the user's password from the environment variable `VAR`",
+	f.Func("user-password-env", "Linux: read the user's password from the environment variable `VAR`",
 		of(func(u *cloudInitUser, name string) { u.password.env = name }))
 	f.BoolFunc("user-password-ask", "Linux: ask for the user's password, also where there is an SSH key",
 		of(func(u *cloudInitUser, yes string) { u.ask, _ = strconv.ParseBool(yes) }))

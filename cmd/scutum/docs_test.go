@@ -13,11 +13,8 @@ import (
 // TestDocumentedCommands holds every command line in the documentation to the
 // commands, flags and arguments that there are.
 func TestDocumentedCommands(t *testing.T) {
-	files, err := filepath.Glob("../../docs/*.md")
-	require.NoError(t, err)
-	files = append(files, "../../README.md")
 	count := 0
-	for _, file := range files {
+	for _, file := range documents(t) {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		for _, line := range commandLines(string(text)) {
@@ -32,9 +29,40 @@ func TestDocumentedCommands(t *testing.T) {
 	require.Greater(t, count, 30)
 }
 
+// TestNamedCommands holds the commands that documents name within a sentence or
+// table, such as `scutum pdk edit --revoke`, to the commands and flags that
+// there are.
+func TestNamedCommands(t *testing.T) {
+	count := 0
+	for _, file := range documents(t) {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, named := range inlineCommand.FindAllStringSubmatch(string(text), -1) {
+			count++
+			words := shellWord.FindAllString(named[1], -1)
+			cmd, rest, err := rootCommand().Find(words)
+			require.NoError(t, err, "%s: %q", file, named[1])
+			require.False(t, cmd.HasSubCommands(), "%s: %q", file, named[1])
+			for _, word := range rest {
+				if flag, found := strings.CutPrefix(word, "--"); found {
+					require.NotNil(t, cmd.Flags().Lookup(flag), "%s: %q", file, named[1])
+				}
+			}
+		}
+	}
+	require.Greater(t, count, 30)
+}
+
+func documents(t *testing.T) []string {
+	files, err := filepath.Glob("../../docs/*.md")
+	require.NoError(t, err)
+	return append(files, "../../README.md")
+}
+
 var (
-	shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
-	shellWord  = regexp.MustCompile(`"([^"]*)"|\S+`)
+	inlineCommand = regexp.MustCompile("`scutum ([^`]+)`")
+	shellBlock    = regexp.MustCompile("(?s)```sh\n(.*?)```")
+	shellWord     = regexp.MustCompile(`"([^"]*)"|\S+`)
 )
 
 // commandLines gives the arguments of each scutum command in the shell blocks of
@@ -42,7 +70,7 @@ var (
 func commandLines(text string) [][]string {
 	var all [][]string
 	for _, block := range shellBlock.FindAllStringSubmatch(text, -1) {
-		for line := range strings.Lines(block[1]) {
+		for line := range strings.Lines(strings.ReplaceAll(block[1], "\\\n", "")) {
 			_, command, found := strings.Cut(" "+line, " scutum ")
 			if !found {
 				continue

@@ -99,14 +99,11 @@ func (f *editFacts) text(s *sheet) {
 }
 
 func (o *pdkEdit) run(ctx context.Context, path string) (*editFacts, error) {
-	if err := claim(o.force, []file{{"--out", o.out}}, append(o.inputs(), file{"FILE.pdk", path}, o.passphrase.input())...); err != nil {
+	if err := o.claim(path); err != nil {
 		return nil, err
 	}
 	store, err := openStore()
 	if err != nil {
-		return nil, err
-	}
-	if err := changeable(path); err != nil {
 		return nil, err
 	}
 	d, err := readShieldingData(path)
@@ -156,6 +153,19 @@ func (o *pdkEdit) run(ctx context.Context, path string) (*editFacts, error) {
 		return nil, err
 	}
 	return &editFacts{after, lostAccess(before.Access, after.Access)}, saveChange(path, o.out, data, o.force)
+}
+
+// claim says whether the changed file may be written, and is none of those that
+// go into it.
+func (o *pdkEdit) claim(path string) error {
+	inputs := append(o.inputs(), o.passphrase.input())
+	if o.out == "" {
+		if err := changeable(path); err != nil {
+			return err
+		}
+		return claim(true, []file{{"FILE.pdk", path}}, inputs...)
+	}
+	return claim(o.force, []file{{"--out", o.out}}, append(inputs, file{"FILE.pdk", path})...)
 }
 
 // lostAccess gives those whose access ended. Somebody else may have got their number.

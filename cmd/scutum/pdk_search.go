@@ -48,7 +48,7 @@ func searchPDK(cmd *cobra.Command, folder string, id uuid.UUID) ([]pdkFile, erro
 		case e.IsDir() || !strings.EqualFold(filepath.Ext(path), ".pdk"):
 			return nil
 		}
-		d, err := readPDK(path)
+		d, err := readFound(path)
 		switch {
 		case err != nil:
 			skip(err)
@@ -73,15 +73,11 @@ func searchPDK(cmd *cobra.Command, folder string, id uuid.UUID) ([]pdkFile, erro
 	return found, nil
 }
 
-// readPDK reads a shielding data file, from nothing else than a regular file: what
-// a search comes across may be a pipe.
-func readPDK(path string) (*pdk.ShieldingData, error) {
+// readFound reads a file that a search came across, if it is one: it may be a
+// pipe.
+func readFound(path string) (*pdk.ShieldingData, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("it is not a file")}
 	}
-	data, err := readFile(path, pdk.MaxSize)
-	if err != nil {
-		return nil, err
-	}
-	return named(pdk.Parse(data))(path)
+	return readShieldingData(path)
 }

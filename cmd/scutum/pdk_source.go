@@ -36,7 +36,7 @@ func (o *pdkSource) flags(cmd *cobra.Command) {
 		"accept templates like that of `FILE[,RULE][,pin]`, a .vsc file or a signed disk; RULE is equals, greater or greater-or-equal; may be repeated")
 	cmd.Flags().StringVar(&o.answerFile, "answer-file", "", "the answer file, from `FILE`")
 	cmd.Flags().StringArrayVar(&o.files, "file", nil, "another file for the virtual machine, from `FILE`; may be repeated")
-	cmd.Flags().BoolVar(&o.expired, "allow-expired", false, "grant access also to guardians with expired certificates")
+	cmd.Flags().BoolVar(&o.expired, "allow-expired", false, "accept guardians with expired certificates")
 	completeFlag(cmd, "policy", cobra.FixedCompletions([]cobra.Completion{string(pdk.Shielded), string(pdk.EncryptionSupported)}, cobra.ShellCompDirectiveNoFileComp))
 }
 

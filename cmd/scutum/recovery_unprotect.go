@@ -3,16 +3,13 @@ package main
 import (
 	"context"
 	"crypto"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
-	"github.com/scutum-project/scutum/pdk"
 	"github.com/scutum-project/scutum/pdk/guardian"
-	"github.com/scutum-project/scutum/pdk/keyprotector"
 	"github.com/scutum-project/scutum/pdk/recovery"
 )
 
@@ -44,7 +41,7 @@ func (o *unprotect) run(cmd *cobra.Command, in, out string) (*unprotectFacts, er
 	ctx := cmd.Context()
 	inputs := []file{{"IN.ebek", in}, {"--pdk", o.pdk}, o.passphrase.input()}
 	folder := out == "" || isFolder(out)
-	if !folder {
+	if !folder { // else its name is not known yet
 		if err := claim(o.force, []file{{"OUT.bek", out}}, inputs...); err != nil {
 			return nil, err
 		}
@@ -68,9 +65,9 @@ func (o *unprotect) run(cmd *cobra.Command, in, out string) (*unprotectFacts, er
 	defer key.Clear()
 	if folder {
 		out = filepath.Join(out, key.FileName())
-		if err := claim(o.force, []file{{"OUT.bek", out}}, inputs...); err != nil {
-			return nil, err
-		}
+	}
+	if err := claim(o.force, []file{{"OUT.bek", out}}, append(inputs, file{"the shielding data", by.path})...); err != nil {
+		return nil, err
 	}
 	bek := key.BEK()
 	defer clear(bek)
@@ -94,7 +91,7 @@ func (o *unprotect) find(cmd *cobra.Command, encrypted *recovery.Encrypted) ([]p
 	if o.search != "" || o.pdk == "" {
 		return searchPDK(cmd, o.search, encrypted.PDK)
 	}
-	d, err := readPDK(o.pdk)
+	d, err := readShieldingData(o.pdk)
 	if err != nil {
 		return nil, err
 	}
@@ -127,8 +124,11 @@ func (o *unprotect) open(ctx context.Context, in string, encrypted *recovery.Enc
 			}
 			owners[f.owner] = owner
 		}
-		key, err := openRecovery(encrypted, f.ShieldingData, owner)
-		if err == nil {
+		decrypter, ok := owner.EncryptionKey.(crypto.Decrypter)
+		if !ok {
+			return nil, nil, fmt.Errorf("owner guardian %s: its encryption key cannot decrypt", f.owner)
+		}
+		if key, err := f.OpenRecovery(encrypted, decrypter); err == nil {
 			return key, f, nil
 		}
 	}
@@ -136,34 +136,4 @@ func (o *unprotect) open(ctx context.Context, in string, encrypted *recovery.Enc
 		return nil, nil, stranger
 	}
 	return nil, nil, fmt.Errorf("%s: it does not open with the shielding data %s: it was made for others, or it was damaged or forged", in, encrypted.PDK)
-}
-
-// openRecovery decrypts the recovery key with the transport key of shielding
-// data. These may have another one since access to them was revoked: then with
-// the transport key of the key protector that came with the recovery key, if that
-// is of the same owner.
-func openRecovery(encrypted *recovery.Encrypted, d *pdk.ShieldingData, owner *guardian.Owner) (*recovery.ExternalKey, error) {
-	decrypter, ok := owner.EncryptionKey.(crypto.Decrypter)
-	if !ok {
-		return nil, errors.New("the owner's encryption key cannot decrypt")
-	}
-	open := func(p *keyprotector.Protector) (*recovery.ExternalKey, error) {
-		transportKey, err := p.Unwrap(decrypter)
-		if err != nil {
-			return nil, err
-		}
-		defer transportKey.Clear()
-		return encrypted.Open(transportKey)
-	}
-	if key, err := open(d.KeyProtector); err == nil {
-		return key, nil
-	}
-	p, err := keyprotector.Parse(encrypted.KeyProtector)
-	if err != nil {
-		return nil, err
-	}
-	if signer, ok := d.Signer.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); !ok || !signer.Equal(p.Owner().Signing.PublicKey) {
-		return nil, recovery.ErrCannotOpen
-	}
-	return open(p)
 }

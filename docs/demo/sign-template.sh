@@ -1,41 +1,5 @@
-#!/usr/bin/env bash
-# The way of a template disk, start to end: build it, sign it, verify it, look at the catalog with tools that are
-# not Scutum's, change one byte, and see verification name the place.
-# `make demo` calls this with everything it needs installed and built. What it makes is in demo-out, anew each time.
-set -euo pipefail
-
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-source "$here/show.sh"
-export PATH="$here/../../bin:$PATH"
-
-out=$here/../../demo-out
-rm -rf "$out"
-mkdir "$out"
-cd "$out"
-
-# step WHAT [FILE]: starts a step; the table at the end tells what it was, how long it took, and what file it made.
-steps=()
-step() {
-	local now
-	now=$(date +%s%N)
-	if ((${#steps[@]} > 0)); then
-		steps[-1]+="|$((now - started))"
-	fi
-	if (($# > 0)); then
-		steps+=("$1|${2:-}")
-		printf '\n\n== %s\n' "$1"
-	fi
-	started=$(date +%s%N)
-}
-
-# expect STATUS COMMAND...: runs a command whose exit status is known.
-expect() {
-	local want=$1 status=0
-	shift
-	run "$@" || status=$?
-	echo "(exit status $status)"
-	((status == want)) || { echo "expected exit status $want" >&2; exit 1; }
-}
+# A chapter of demo.sh. The way of a template disk: build it, sign it, verify it, look at the catalog with tools that
+# are not Scutum's, change one byte, and see verification name the place.
 
 step 'Build a template with common tools' template.vhdx
 "$here/template.sh" .
@@ -79,12 +43,3 @@ run qemu-io -f vhdx -c "write -P $((0x$byte ^ 1)) $offset 1" tampered.vhdx
 step 'Verify the changed copy, against its own catalog and against the saved one'
 expect 1 scutum template verify tampered.vhdx --trust signer.pem
 expect 1 scutum template verify tampered.vhdx --vsc template.vsc --trust signer.pem
-
-step
-printf '\n\n== What was done\n\n'
-printf '%-76s %8s  %s\n' Step Seconds File
-for entry in "${steps[@]}"; do
-	IFS='|' read -r what file nanoseconds <<<"$entry"
-	printf '%-76s %5d.%02d  %s\n' "$what" $((nanoseconds / 1000000000)) $((nanoseconds / 10000000 % 100)) "$file"
-done
-printf '\nThe files are in %s\n' "$PWD"

@@ -8,7 +8,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-source "$here/show.sh"
+source "$here/steps.sh"
 cd "$1"
 work=build
 rm -rf "$work"

@@ -130,6 +130,8 @@ func TestSubstituteYAML(t *testing.T) {
 		"comment in a block":   {"a: | # @ComputerName@\n  x @ComputerName@", "@ComputerName@ cannot safely be given a value"},
 		"two documents":        {"a: @ComputerName@\n---\nb: c", "more than one document"},
 		"not YAML":             {"a: [@ComputerName@", "yaml: line 1"},
+		"two byte-order marks": {"\ufeff\ufeff@Nasty@", "byte order mark"},
+		"byte-order mark":      {"a: b\n\ufeff@Nasty@: c", "byte order mark"},
 		"private use":          {"a: \ue000", "U+E000"},
 		"an include":           {"#include\nhttps://example.com/", `begins with "#include"`},
 		"a template":           {"## template: jinja\n#cloud-config\na: @ComputerName@", "neither"},

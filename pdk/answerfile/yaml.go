@@ -26,6 +26,10 @@ func (f *filler) yaml(text string) (string, error) {
 	if strings.Contains(text, mark) {
 		return "", errors.New("it holds the private-use character U+E000")
 	}
+	if strings.Contains(text, byteOrderMark) {
+		// Some readers skip one at the beginning of a line. For others it begins a plain text, in which quotes are none.
+		return "", errors.New("it holds a byte order mark that is not at its beginning")
+	}
 	marked := addMarks(text)
 	before, err := parseYAML(marked)
 	if err != nil {

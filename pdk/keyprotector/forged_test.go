@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/hmac"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
@@ -270,4 +271,33 @@ func TestWhatAFormerGuardianCanDo(t *testing.T) {
 	require.NoError(t, err)
 	_, err = p.Unwrap(decrypter(owner(t)))
 	require.ErrorIs(t, err, ErrCannotUnwrap)
+}
+
+// A former guardian has the owner's signature over its signing certificate. In a protector that it makes it can have that
+// stand for the owner's over an encryption certificate. So Revoke and Grant do not take the owner's wrapping from there.
+func TestOwnersEncryptionKeyIsNotTakenFromTheProtector(t *testing.T) {
+	granted, _ := newProtector(t, fabric(t), branch(t))
+	own := newTransportKey()
+	wrappings := slices.Clone(granted.wrappings)
+	wrappings[0].encryption, wrappings[0].encryptionSignature = fabric(t).Signing, wrappings[1].signingSignature
+	for i := range wrappings {
+		require.NoError(t, wrappings[i].wrap(&own))
+	}
+	p, err := Parse(mustSign(t, wrappingsXML(wrappings), &own, 1, fabric(t).SigningKey))
+	require.NoError(t, err)
+	require.NoError(t, p.Verify())
+	require.Equal(t, fabric(t).Signing, p.Owner().Encryption)
+
+	rest, key, err := p.Revoke(owner(t), func(w WrappingInfo) bool { return w.IsFor(public(t, fabric(t))) })
+	require.NoError(t, err)
+	requireOpens(t, rest, key, owner(t), branch(t))
+	_, err = rest.Unwrap(fabric(t).SigningKey.(*rsa.PrivateKey))
+	require.ErrorIs(t, err, ErrNotGranted)
+
+	wrappings = append(wrappings, wrapFor(t, &own, 3, 1, owner(t), fabric(t)))
+	p, err = Parse(mustSign(t, wrappingsXML(wrappings), &own, 1, fabric(t).SigningKey))
+	require.NoError(t, err)
+	require.NoError(t, p.Verify())
+	_, err = p.Grant(owner(t), public(t, mallory(t)))
+	require.ErrorIs(t, err, ErrNotOwner)
 }

@@ -14,8 +14,10 @@
 // a service must make protectors without the owner's help, and the owner's signature over a guardian's certificate names no
 // protector and never ends. Verify does not say whether the owner is the right one; compare Owner with who is expected.
 // And whoever was granted access once, and revoked since, can still make a protector in the owner's name, with a transport
-// key of its own choosing. Take protectors from where their place is vouched for, such as shielding data that its owner
-// signed. Certificates are not checked for dates, usages and issuers here: that is for when a guardian is chosen.
+// key of its own choosing. There the owner's wrapping may even be for an encryption key of its own: in the format, a
+// signature over a signing certificate also is one over an encryption certificate. Take protectors from where their place
+// is vouched for, such as shielding data that its owner signed. Certificates are not checked for dates, usages and issuers
+// here: that is for when a guardian is chosen.
 //
 // A guardian learns the transport key from a protector, and nothing else. Revoke makes a new transport key, so that a
 // revoked guardian learns nothing from the new protector; what it could open before, it still can.

@@ -25,13 +25,11 @@ func New(owner *guardian.Owner, guardians []*guardian.Guardian) (*Protector, Tra
 }
 
 func create(owner *guardian.Owner, guardians []*guardian.Guardian, key *TransportKey) (*Protector, error) {
-	own := owner.Guardian
-	var err error
-	if _, own.EncryptionSignature, err = guardian.Sign(owner.SigningKey, own.Encryption.Raw); err != nil {
+	var p Protector
+	if err := p.addOwner(owner, key); err != nil {
 		return nil, err
 	}
-	var p Protector
-	for _, g := range append([]*guardian.Guardian{&own}, guardians...) {
+	for _, g := range guardians {
 		if err := p.add(owner, g, key); err != nil {
 			return nil, err
 		}
@@ -55,11 +53,14 @@ func (p *Protector) grant(owner *guardian.Owner, g *guardian.Guardian) (*Protect
 	if err := p.checkOwner(owner); err != nil {
 		return nil, err
 	}
-	key, _, err := p.unwrapFor(owner)
+	key, w, err := p.unwrapFor(owner)
 	if err != nil {
 		return nil, err
 	}
 	defer key.Clear()
+	if w.id != 0 {
+		return nil, fmt.Errorf("%w: wrapping 0 is for another encryption key than that of %q", ErrNotOwner, owner.Name)
+	}
 	granted := Protector{wrappings: slices.Clone(p.wrappings)}
 	if err := granted.add(owner, g, &key); err != nil {
 		return nil, err
@@ -70,7 +71,7 @@ func (p *Protector) grant(owner *guardian.Owner, g *guardian.Guardian) (*Protect
 // Revoke gives a protector with a new transport key, without the wrappings that revoked says true of, and without those
 // that lead to the owner through one of them. It needs the owner's signing key alone. The caller encrypts anew what lay
 // under the old transport key: who could unwrap the old protector still knows that. All other wrappings remain, as with
-// Grant, and get the new transport key.
+// Grant, and get the new transport key; the owner's own is made anew, as only the owner knows which encryption key is right.
 //
 // The error is ErrNotOwner, one of Verify, or ErrNotGranted when no wrapping was to be left out.
 func (p *Protector) Revoke(owner *guardian.Owner, revoked func(WrappingInfo) bool) (*Protector, TransportKey, error) {
@@ -96,14 +97,22 @@ func (p *Protector) revoke(owner *guardian.Owner, revoked func(WrappingInfo) boo
 	var rest []*wrapping
 	for i := range p.wrappings {
 		w := &p.wrappings[i]
-		if !slices.ContainsFunc(p.chain(w), func(w *wrapping) bool { return revoked(w.info()) }) {
+		if w.id != 0 && !slices.ContainsFunc(p.chain(w), func(w *wrapping) bool { return revoked(w.info()) }) {
 			rest = append(rest, w)
 		}
 	}
-	if len(rest) == len(p.wrappings) {
+	if 1+len(rest) == len(p.wrappings) {
 		return nil, ErrNotGranted
 	}
-	return reseal(rest, key, 0, owner.SigningKey)
+	var remaining Protector
+	if err := remaining.addOwner(owner, key); err != nil {
+		return nil, err
+	}
+	wrapped, err := rewrap(rest, key)
+	if err != nil {
+		return nil, err
+	}
+	return seal(append(remaining.wrappings, wrapped...), key, 0, owner.SigningKey)
 }
 
 // Roll does what a key protection service does with a protector, called ingress, that it was sent (MS-KPS section
@@ -124,7 +133,10 @@ func (p *Protector) Roll(service *guardian.Owner) (egress *Protector, ingressKey
 	if err == nil {
 		chain := p.chain(w)
 		slices.Reverse(chain)
-		egress, err = reseal(chain, &egressKey, w.id, service.SigningKey)
+		var wrapped []wrapping
+		if wrapped, err = rewrap(chain, &egressKey); err == nil {
+			egress, err = seal(wrapped, &egressKey, w.id, service.SigningKey)
+		}
 	}
 	if err != nil {
 		ingressKey.Clear()
@@ -147,6 +159,16 @@ func (p *Protector) checkOwner(owner *guardian.Owner) error {
 		return fmt.Errorf("%w than %q", ErrNotOwner, owner.Name)
 	}
 	return nil
+}
+
+// addOwner adds the transport key, wrapped for the owner.
+func (p *Protector) addOwner(owner *guardian.Owner, key *TransportKey) error {
+	own := owner.Guardian
+	var err error
+	if _, own.EncryptionSignature, err = guardian.Sign(owner.SigningKey, own.Encryption.Raw); err != nil {
+		return err
+	}
+	return p.add(owner, &own, key)
 }
 
 // add adds the transport key, wrapped for the guardian, under the owner's signature. The first to be added is the owner.
@@ -182,9 +204,8 @@ func (p *Protector) add(owner *guardian.Owner, g *guardian.Guardian, key *Transp
 	return nil
 }
 
-// reseal makes a protector of wrappings of another one and a new transport key.
-func reseal(wrappings []*wrapping, key *TransportKey, signer uint32, signingKey crypto.Signer) (*Protector, error) {
-	var wrapped []wrapping
+// rewrap wraps a new transport key for whom wrappings of another protector are for.
+func rewrap(wrappings []*wrapping, key *TransportKey) (wrapped []wrapping, err error) {
 	for _, w := range wrappings {
 		w := *w
 		if err := w.wrap(key); err != nil {
@@ -192,7 +213,7 @@ func reseal(wrappings []*wrapping, key *TransportKey, signer uint32, signingKey 
 		}
 		wrapped = append(wrapped, w)
 	}
-	return seal(wrapped, key, signer, signingKey)
+	return wrapped, nil
 }
 
 // seal makes a protector of wrappings that hold the transport key, and signs it with the signing key of one of them.

@@ -159,6 +159,54 @@ func TestLoops(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
+// TestActiveTable has the copies of the table differ: FAT32 says which one counts.
+func TestActiveTable(t *testing.T) {
+	want := noise(3000)
+	b := image(t, 32, 512, 1, 40<<20, map[string][]byte{file: want})
+	le := binary.LittleEndian
+	table, size := int(le.Uint16(b[14:]))*512, int(le.Uint32(b[36:]))*512
+	clear(b[table:][:size])
+	for flags, says := range map[uint16]string{0: "there is no cluster 0", 0x80: "there is no cluster 0", 0x81: "", 0x82: "contradicts itself"} {
+		le.PutUint16(b[40:], flags)
+		got, err := fat.ReadFile(bytes.NewReader(b), file, 1<<20)
+		if says == "" {
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+			continue
+		}
+		require.ErrorIs(t, err, fat.ErrFAT)
+		require.ErrorContains(t, err, says)
+	}
+}
+
+// TestLongNames damages the parts of a long name: it is then nobody's, and the short one remains.
+func TestLongNames(t *testing.T) {
+	const long = "a name of three parts, no less.txt"
+	good := image(t, 16, 512, 1, 8<<20, map[string][]byte{long: noise(9)})
+	le := binary.LittleEndian
+	root := int(le.Uint16(good[14:]))*512 + int(good[16])*int(le.Uint16(good[22:]))*512
+	first := root + 32 // after the label
+	require.EqualValues(t, 0x43, good[first])
+	for name, change := range map[string]func(parts []byte){
+		"checksum of a part":  func(parts []byte) { parts[32+13] ^= 1 },
+		"checksum of all":     func(parts []byte) { parts[13] ^= 1; parts[32+13] ^= 1; parts[64+13] ^= 1 },
+		"order":               func(parts []byte) { parts[32], parts[64] = 1, 2 },
+		"no first part":       func(parts []byte) { parts[0] = 3 },
+		"a part too many":     func(parts []byte) { parts[0] = 0x44 },
+		"no parts":            func(parts []byte) { parts[0] = 0x40 },
+		"more than there are": func(parts []byte) { parts[0] = 0x7f },
+		"a part deleted":      func(parts []byte) { parts[64] = 0xe5 },
+	} {
+		b := bytes.Clone(good)
+		change(b[first:])
+		_, err := fat.ReadFile(bytes.NewReader(b), long, 100)
+		require.ErrorIs(t, err, fs.ErrNotExist, name)
+		got, err := fat.ReadFile(bytes.NewReader(b), "ANAMEO~1.TXT", 100)
+		require.NoError(t, err, name)
+		require.Equal(t, noise(9), got)
+	}
+}
+
 // cluster finds the first cluster of the entry with a short name.
 func cluster(entries []byte, name string) uint16 {
 	for ; entries[0] != 0; entries = entries[32:] {

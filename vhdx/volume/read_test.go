@@ -123,6 +123,15 @@ func TestReadDifferencing(t *testing.T) {
 		require.Empty(t, l.Partitions)
 		require.Len(t, l.Unfit(), 1)
 		require.ErrorIs(t, l.Unfit()[0], ErrDifferencing)
+
+		l, err = ReadWhole(d)
+		if name == "alone" {
+			require.ErrorIs(t, err, vhdx.ErrWithoutParent)
+		} else {
+			require.NoError(t, err)
+			require.Len(t, l.Partitions, 4)
+			require.Equal(t, Windows, l.OS)
+		}
 		require.NoError(t, d.Close())
 	}
 }

@@ -3,8 +3,8 @@
 // system, and every reason why the disk is not fit to be a template.
 //
 // It reads the MBR, both copies of the GPT (UEFI specification, section 5) and
-// the first 4 KiB of each partition, and nothing else; of a differencing disk it
-// reads nothing. It never writes, never repairs, and never looks into the files
+// the first 4 KiB of each partition, and nothing else; of a template that is a
+// differencing disk it reads nothing. It never writes, never repairs, and never looks into the files
 // of a file system.
 package volume
 
