@@ -59,12 +59,34 @@ func (d *driver) settle() {
 }
 
 // objects are all that can be seen now, those of a dialog only when there is one.
+// test.LaidOutObjects would make new renderers for the widgets, after which the
+// old ones, which pictures show, no longer follow them.
 func (d *driver) objects() []fyne.CanvasObject {
 	c := d.w.window.Canvas()
+	root := c.Content()
 	if top := c.Overlays().Top(); top != nil {
-		return test.LaidOutObjects(top)
+		root = top
 	}
-	return test.LaidOutObjects(c.Content())
+	var all []fyne.CanvasObject
+	var walk func(o fyne.CanvasObject)
+	walk = func(o fyne.CanvasObject) {
+		if !o.Visible() {
+			return
+		}
+		all = append(all, o)
+		children := []fyne.CanvasObject{}
+		switch o := o.(type) {
+		case *fyne.Container:
+			children = o.Objects
+		case fyne.Widget:
+			children = test.WidgetRenderer(o).Objects()
+		}
+		for _, child := range children {
+			walk(child)
+		}
+	}
+	walk(root)
+	return all
 }
 
 // find gives the objects of a type for which a condition holds.

@@ -22,12 +22,28 @@ func (l look) Color(name fyne.ThemeColorName, v fyne.ThemeVariant) color.Color {
 	case "dark":
 		v = theme.VariantDark
 	}
-	// Fyne's is so faint that text of low importance cannot be read.
-	if name == theme.ColorNameDisabled || name == theme.ColorNamePlaceHolder {
-		if v == theme.VariantLight {
-			return color.NRGBA{0x6f, 0x75, 0x80, 0xff}
-		}
-		return color.NRGBA{0x9a, 0xa0, 0xaa, 0xff}
+	if c, ok := legible[v][name]; ok {
+		return c
 	}
 	return l.Theme.Color(name, v)
+}
+
+// legible replaces colours in which Fyne's theme writes texts that are too faint
+// to read on its background.
+var legible = map[fyne.ThemeVariant]map[fyne.ThemeColorName]color.Color{
+	theme.VariantLight: {
+		theme.ColorNameDisabled:    color.NRGBA{0x6f, 0x75, 0x80, 0xff},
+		theme.ColorNamePlaceHolder: color.NRGBA{0x80, 0x86, 0x90, 0xff},
+		theme.ColorNameSuccess:     color.NRGBA{0x1a, 0x85, 0x3c, 0xff},
+		theme.ColorNameWarning:     color.NRGBA{0xb3, 0x66, 0x00, 0xff},
+		theme.ColorNameError:       color.NRGBA{0xc6, 0x28, 0x28, 0xff},
+	},
+	theme.VariantDark: {
+		theme.ColorNameDisabled:    color.NRGBA{0x9a, 0xa0, 0xaa, 0xff},
+		theme.ColorNamePlaceHolder: color.NRGBA{0x80, 0x86, 0x90, 0xff},
+		theme.ColorNameSuccess:     color.NRGBA{0x4f, 0xc2, 0x72, 0xff},
+		theme.ColorNameWarning:     color.NRGBA{0xf0, 0xa0, 0x3c, 0xff},
+		theme.ColorNameError:       color.NRGBA{0xf2, 0x6d, 0x6d, 0xff},
+		theme.ColorNameSeparator:   color.NRGBA{0x38, 0x3a, 0x40, 0xff},
+	},
 }

@@ -99,9 +99,11 @@ func (r *noticeRenderer) Refresh() {
 }
 
 // faint is a colour of the theme, with the background shining through.
-func faint(name fyne.ThemeColorName) color.Color {
+func faint(name fyne.ThemeColorName) color.Color { return translucent(name, 0x22) }
+
+func translucent(name fyne.ThemeColorName, alpha uint8) color.Color {
 	r, g, b, _ := themeColor(name).RGBA()
-	return color.NRGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), 0x22}
+	return color.NRGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), alpha}
 }
 
 func themeColor(name fyne.ThemeColorName) color.Color {

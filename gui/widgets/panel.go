@@ -39,7 +39,7 @@ type panelRenderer struct {
 }
 
 func (r *panelRenderer) Refresh() {
-	r.back.FillColor = faint(theme.ColorNameDisabled)
+	r.back.FillColor = translucent(theme.ColorNameDisabled, 0x10)
 	r.back.StrokeColor = themeColor(theme.ColorNameSeparator)
 	r.back.Refresh()
 	r.all.Refresh()

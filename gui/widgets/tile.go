@@ -78,7 +78,7 @@ type tileRenderer struct {
 }
 
 func (r *tileRenderer) Refresh() {
-	r.back.FillColor = faint(theme.ColorNameDisabled)
+	r.back.FillColor = translucent(theme.ColorNameDisabled, 0x10)
 	r.back.StrokeWidth, r.back.StrokeColor = 1, themeColor(theme.ColorNameSeparator)
 	if r.tile.hovered {
 		r.back.FillColor = faint(theme.ColorNamePrimary)
