@@ -2,11 +2,7 @@ package pdk
 
 import (
 	"crypto"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -43,7 +39,7 @@ func (s sealed) check() error {
 
 // seal encrypts a payload that was checked, for the shielding data with that identifier.
 func (p *Payload) seal(key *keyprotector.TransportKey, id uuid.UUID) (sealed, error) {
-	aead, err := newAEAD(key)
+	aead, err := key.AEAD(keyInfo)
 	if err != nil {
 		return sealed{}, err
 	}
@@ -53,20 +49,6 @@ func (p *Payload) seal(key *keyprotector.TransportKey, id uuid.UUID) (sealed, er
 	defer clear(plain)
 	s.Ciphertext = aead.Seal(nil, s.Nonce, plain, []byte(id.String()))
 	return s, nil
-}
-
-// newAEAD derives the payload's key from the transport key.
-func newAEAD(transportKey *keyprotector.TransportKey) (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, transportKey[:], nil, keyInfo, 32)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(key)
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
 }
 
 // Encrypted is how long the encrypted secrets are, in bytes, which anybody can see.
@@ -95,7 +77,7 @@ func (d *ShieldingData) unwrap(key crypto.Decrypter) (keyprotector.TransportKey,
 // owner encrypted is malformed.
 func (d *ShieldingData) OpenWith(transportKey keyprotector.TransportKey) (*Payload, error) {
 	defer transportKey.Clear()
-	aead, err := newAEAD(&transportKey)
+	aead, err := transportKey.AEAD(keyInfo)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package answerfile
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -23,25 +22,34 @@ type UnresolvedError struct {
 
 func (e *UnresolvedError) Error() string {
 	var keys []string
-	lines := map[string][]string{}
+	lines := map[string][]int{}
 	for _, p := range e.Substitutions {
-		line := strconv.Itoa(p.Line)
-		switch {
-		case lines[p.Key] == nil:
+		seen := lines[p.Key]
+		if seen == nil {
 			keys = append(keys, p.Key)
-		case slices.Contains(lines[p.Key], line):
-			continue
 		}
-		lines[p.Key] = append(lines[p.Key], line)
+		if seen == nil || seen[len(seen)-1] != p.Line {
+			lines[p.Key] = append(seen, p.Line)
+		}
 	}
-	var text strings.Builder
+	places := make([]string, len(keys))
 	for i, key := range keys {
-		if i > 0 {
-			text.WriteString("; ")
-		}
-		fmt.Fprintf(&text, "%s on line %s", key, strings.Join(lines[key], ", "))
+		places[i] = key + " on line " + firstLines(lines[key])
 	}
-	return "the answer file asks for values that are not given: " + text.String()
+	return "the answer file asks for values that are not given: " + strings.Join(places, "; ")
+}
+
+// firstLines lists the first lines of many.
+func firstLines(lines []int) string {
+	const most = 8
+	var text []string
+	for _, line := range lines[:min(most, len(lines))] {
+		text = append(text, strconv.Itoa(line))
+	}
+	if len(lines) > most {
+		text = append(text, fmt.Sprintf("and %d more", len(lines)-most))
+	}
+	return strings.Join(text, ", ")
 }
 
 // A filler puts values into the places of one answer file.

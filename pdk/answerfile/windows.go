@@ -53,7 +53,7 @@ type Domain struct {
 // a PFX file of the shielding data.
 type RDPCertificate struct {
 	File        string // the file's name in the shielding data
-	Password    string // of the file: ASCII without " and %, and no \ at its end
+	Password    string // of the file: ASCII without " and %, no \ at its end, not *
 	Certificate *x509.Certificate
 }
 

@@ -85,10 +85,10 @@ func (c *RDPCertificate) lines() ([]string, error) {
 	if !fileName.MatchString(c.File) {
 		return nil, badFileName(c.File)
 	}
-	if strings.HasSuffix(c.Password, `\`) || strings.ContainsFunc(c.Password, func(r rune) bool {
+	if c.Password == "*" || strings.HasSuffix(c.Password, `\`) || strings.ContainsFunc(c.Password, func(r rune) bool {
 		return r < ' ' || r > '~' || r == '"' || r == '%'
 	}) {
-		return nil, fmt.Errorf(`the password of %s may hold no more than ASCII without " and %%, and not end in \: save the file under another one`, c.File)
+		return nil, fmt.Errorf(`the password of %s may hold no more than ASCII without " and %%, not end in \, and not be *: save the file under another one`, c.File)
 	}
 	if c.Certificate == nil {
 		return nil, fmt.Errorf("the certificate in %s is not given", c.File)

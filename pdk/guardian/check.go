@@ -31,20 +31,33 @@ type CheckOptions struct {
 // Check says what speaks against trusting the guardian at that time. The signing certificate must be as CheckSigner of
 // package signing demands. The encryption certificate must have an RSA key of 2048 to 4096 bits, be issued with SHA-256 or
 // better, be within its dates, and have the key usage keyEncipherment, or dataEncipherment, which the documentation of HGS
-// asks for. A root must vouch for both, whatever their extended key usage.
+// asks for. The two have different keys. A root must vouch for both, whatever their extended key usage.
 //
 // The error names all that is wrong. OtherSigning is not judged.
 func (g *Guardian) Check(at time.Time, o CheckOptions) error {
 	return errors.Join(
 		o.check("signing", g.Signing, at, signing.CheckSigner),
 		o.check("encryption", g.Encryption, at, checkEncryption),
+		g.checkRoles(),
 	)
+}
+
+// checkRoles wants two keys: key protectors do not tell for which role a certificate was signed.
+func (g *Guardian) checkRoles() error {
+	key, ok := g.Encryption.PublicKey.(*rsa.PublicKey)
+	if ok && key.Equal(g.Signing.PublicKey) {
+		return fmt.Errorf("%w: one key both signs and encrypts; use two", signing.ErrKeyType)
+	}
+	return nil
 }
 
 func (o CheckOptions) check(role string, cert *x509.Certificate, at time.Time, fit func(*x509.Certificate, time.Time) error) error {
 	var problems []error
 	if o.AllowExpired && at.After(cert.NotAfter) {
 		at = cert.NotAfter
+	}
+	if unknown := cert.UnhandledCriticalExtensions; len(unknown) > 0 {
+		problems = append(problems, fmt.Errorf("the %s certificate has the critical extension %v, whose meaning is not known here", role, unknown[0]))
 	}
 	if err := fit(cert, at); err != nil {
 		problems = append(problems, fmt.Errorf("the %s certificate: %w", role, err))

@@ -89,6 +89,19 @@ func TestCheck(t *testing.T) {
 		}
 	})
 
+	t.Run("one key for both", func(t *testing.T) {
+		g := guardian.Guardian{Signing: issued(o.Encryption, func(c *x509.Certificate) { c.KeyUsage = both }), Encryption: issued(o.Encryption, same)}
+		requireIs(t, g.Check(time.Now(), guardian.CheckOptions{Roots: roots}), signing.ErrKeyType)
+	})
+
+	t.Run("an unknown critical extension", func(t *testing.T) {
+		unknown := func(c *x509.Certificate) {
+			c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: []int{1, 3, 6, 1, 4, 1, 311, 99}, Critical: true, Value: []byte{5, 0}})
+		}
+		g := guardian.Guardian{Signing: issued(o.Signing, same), Encryption: issued(o.Encryption, unknown)}
+		require.ErrorContains(t, g.Check(time.Now(), guardian.CheckOptions{AllowUntrustedRoot: true}), "the encryption certificate has the critical extension 1.3.6.1.4.1.311.99")
+	})
+
 	t.Run("roots", func(t *testing.T) {
 		g := guardian.Guardian{Signing: issued(o.Signing, same), Encryption: issued(o.Encryption, same)}
 		for _, unknown := range []*guardian.Guardian{&g, &o.Guardian} {

@@ -68,16 +68,18 @@ func TestForgedWrappings(t *testing.T) {
 		is        error
 		says      string
 	}{
-		"two owners":             {[]wrapping{wrap(0, 0, o, o), wrap(1, 1, m, m)}, ErrInvalidWrapping, "wrapping 1 does not lead to the owner"},
-		"an owner by another Id": {[]wrapping{wrap(1, 1, o, o), wrap(2, 1, f, o)}, ErrInvalidWrapping, "no owner"},
-		"a guardian as owner":    {[]wrapping{wrap(0, 1, o, m), wrap(1, 1, m, m)}, ErrInvalidWrapping, "no owner"},
-		"a cycle":                {[]wrapping{wrap(0, 0, o, o), wrap(1, 2, f, m), wrap(2, 1, m, f)}, ErrInvalidWrapping, "wrapping 1 does not lead to the owner"},
-		"a way into a cycle":     {[]wrapping{wrap(0, 0, o, o), wrap(3, 1, b, f), wrap(1, 2, f, m), wrap(2, 1, m, f)}, ErrInvalidWrapping, "wrapping 3 does not lead to the owner"},
-		"no such parent":         {[]wrapping{wrap(0, 0, o, o), wrap(1, 2, f, m)}, ErrInvalidWrapping, "which there is not"},
-		"two with the Id 0":      {[]wrapping{wrap(0, 0, o, o), wrap(0, 0, m, m)}, ErrInvalidWrapping, "two wrappings have the Id 0"},
-		"two with the Id 1":      {[]wrapping{wrap(0, 0, o, o), wrap(1, 0, f, o), wrap(1, 0, b, o)}, ErrInvalidWrapping, "two wrappings have the Id 1"},
-		"one key, two Ids":       {[]wrapping{wrap(0, 0, o, o), wrap(1, 0, f, o), wrap(2, 0, f, o)}, ErrInvalidWrapping, "wrappings 1 and 2 are for the same encryption key"},
-		"too many":               {slices.Repeat([]wrapping{wrap(0, 0, o, o)}, MaxWrappings+1), ErrInvalidProtector, "65 wrappings"},
+		"two owners":                          {[]wrapping{wrap(0, 0, o, o), wrap(1, 1, m, m)}, ErrInvalidWrapping, "wrapping 1 does not lead to the owner"},
+		"an owner by another Id":              {[]wrapping{wrap(1, 1, o, o), wrap(2, 1, f, o)}, ErrInvalidWrapping, "no owner"},
+		"a guardian as owner":                 {[]wrapping{wrap(0, 1, o, m), wrap(1, 1, m, m)}, ErrInvalidWrapping, "no owner"},
+		"a cycle":                             {[]wrapping{wrap(0, 0, o, o), wrap(1, 2, f, m), wrap(2, 1, m, f)}, ErrInvalidWrapping, "wrapping 1 does not lead to the owner"},
+		"a way into a cycle":                  {[]wrapping{wrap(0, 0, o, o), wrap(3, 1, b, f), wrap(1, 2, f, m), wrap(2, 1, m, f)}, ErrInvalidWrapping, "wrapping 3 does not lead to the owner"},
+		"no such parent":                      {[]wrapping{wrap(0, 0, o, o), wrap(1, 2, f, m)}, ErrInvalidWrapping, "which there is not"},
+		"two with the Id 0":                   {[]wrapping{wrap(0, 0, o, o), wrap(0, 0, m, m)}, ErrInvalidWrapping, "two wrappings have the Id 0"},
+		"two with the Id 1":                   {[]wrapping{wrap(0, 0, o, o), wrap(1, 0, f, o), wrap(1, 0, b, o)}, ErrInvalidWrapping, "two wrappings have the Id 1"},
+		"one key, two Ids":                    {[]wrapping{wrap(0, 0, o, o), wrap(1, 0, f, o), wrap(2, 0, f, o)}, ErrInvalidWrapping, "wrappings 1 and 2 are for the same encryption key"},
+		"one key, two roles":                  {[]wrapping{wrap(0, 0, o, o), change(wrap(1, 0, f, o), func(w *wrapping) { w.encryption = f.Signing })}, ErrInvalidWrapping, "wrapping 1 is for an encryption key that is the signing key of wrapping 1"},
+		"an owner with the key of a guardian": {[]wrapping{change(wrap(0, 0, o, o), func(w *wrapping) { w.encryption = f.Signing }), wrap(1, 0, f, o)}, ErrInvalidWrapping, "wrapping 0 is for an encryption key that is the signing key of wrapping 1"},
+		"too many":                            {slices.Repeat([]wrapping{wrap(0, 0, o, o)}, MaxWrappings+1), ErrInvalidProtector, "65 wrappings"},
 
 		"granted by itself":            {[]wrapping{wrap(0, 0, o, o), wrap(1, 0, m, m)}, ErrInvalidWrapping, "wrapping 1: its signing certificate, signed by wrapping 0"},
 		"granted by another guardian":  {[]wrapping{wrap(0, 0, o, o), wrap(1, 0, f, o), wrap(2, 0, m, f)}, ErrInvalidWrapping, "wrapping 2: its signing certificate"},
@@ -273,29 +275,29 @@ func TestWhatAFormerGuardianCanDo(t *testing.T) {
 	require.ErrorIs(t, err, ErrCannotUnwrap)
 }
 
-// A former guardian has the owner's signature over its signing certificate. In a protector that it makes it can have that
+// A guardian has the owner's signature over its signing certificate. In a protector that another guardian makes, that can
 // stand for the owner's over an encryption certificate. So Revoke and Grant do not take the owner's wrapping from there.
 func TestOwnersEncryptionKeyIsNotTakenFromTheProtector(t *testing.T) {
 	granted, _ := newProtector(t, fabric(t), branch(t))
 	own := newTransportKey()
-	wrappings := slices.Clone(granted.wrappings)
-	wrappings[0].encryption, wrappings[0].encryptionSignature = fabric(t).Signing, wrappings[1].signingSignature
+	wrappings := []wrapping{granted.wrappings[0], granted.wrappings[2]}
+	wrappings[0].encryption, wrappings[0].encryptionSignature = fabric(t).Signing, granted.wrappings[1].signingSignature
 	for i := range wrappings {
 		require.NoError(t, wrappings[i].wrap(&own))
 	}
-	p, err := Parse(mustSign(t, wrappingsXML(wrappings), &own, 1, fabric(t).SigningKey))
+	p, err := Parse(mustSign(t, wrappingsXML(wrappings), &own, 2, branch(t).SigningKey))
 	require.NoError(t, err)
 	require.NoError(t, p.Verify())
 	require.Equal(t, fabric(t).Signing, p.Owner().Encryption)
 
-	rest, key, err := p.Revoke(owner(t), func(w WrappingInfo) bool { return w.IsFor(public(t, fabric(t))) })
+	rest, key, err := p.Revoke(owner(t), func(w WrappingInfo) bool { return w.IsFor(public(t, branch(t))) })
 	require.NoError(t, err)
-	requireOpens(t, rest, key, owner(t), branch(t))
+	requireOpens(t, rest, key, owner(t))
 	_, err = rest.Unwrap(fabric(t).SigningKey.(*rsa.PrivateKey))
 	require.ErrorIs(t, err, ErrNotGranted)
 
-	wrappings = append(wrappings, wrapFor(t, &own, 3, 1, owner(t), fabric(t)))
-	p, err = Parse(mustSign(t, wrappingsXML(wrappings), &own, 1, fabric(t).SigningKey))
+	wrappings = append(wrappings, wrapFor(t, &own, 3, 2, owner(t), branch(t)))
+	p, err = Parse(mustSign(t, wrappingsXML(wrappings), &own, 2, branch(t).SigningKey))
 	require.NoError(t, err)
 	require.NoError(t, p.Verify())
 	_, err = p.Grant(owner(t), public(t, mallory(t)))

@@ -252,6 +252,10 @@ func TestKeysOfWrappings(t *testing.T) {
 		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
 		return &rsa.PublicKey{N: n.Add(n, big.NewInt(1)), E: 65537}
 	}
+	other := func(bits uint) crypto.PublicKey { // than modulus gives
+		n := modulus(bits).(*rsa.PublicKey).N
+		return &rsa.PublicKey{N: n.Add(n, big.NewInt(2)), E: 65537}
+	}
 	ed, _, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	for _, test := range []struct {
@@ -259,8 +263,8 @@ func TestKeysOfWrappings(t *testing.T) {
 		signing, encryption crypto.PublicKey
 		says                string // "" for nothing
 	}{
-		{"the shortest RSA", modulus(2048), modulus(2048), ""},
-		{"the longest RSA", modulus(4096), modulus(4096), ""},
+		{"the shortest RSA", other(2048), modulus(2048), ""},
+		{"the longest RSA", other(4096), modulus(4096), ""},
 		{"P-256", ec(elliptic.P256()), modulus(3072), ""},
 		{"P-384", ec(elliptic.P384()), modulus(3072), ""},
 		{"short RSA for signing", modulus(2047), modulus(2048), "signing key has 2047 bits"},

@@ -5,7 +5,8 @@
 //
 //   - Each wrapping holds a guardian's two certificates and the transport key, encrypted to the second one. The wrapping with
 //     Id 0 is the owner's, which signs itself; every other one names a parent that signed its signing certificate, and
-//     through its parents leads to the owner. No two wrappings are for one encryption key.
+//     through its parents leads to the owner. No two wrappings are for one encryption key, and no key
+//     both signs and encrypts.
 //   - The guardian signature, over all wrappings, is by the signing key of one of them: the owner's in what New, Grant and
 //     Revoke write, the key protection service's own in what Roll writes.
 //   - The transport key signature, over all wrappings, is made with the transport key. Only who unwraps can check it.

@@ -167,7 +167,8 @@ func (w *wrapping) checkKeys() error {
 	return nil
 }
 
-// checkChains requires that wrapping 0 is its own parent, and that every other wrapping leads to it.
+// checkChains requires that wrapping 0 is its own parent, that every other wrapping leads to it, and that no key has both
+// roles: a signature over a certificate does not tell for which of them it is.
 func (p *Protector) checkChains() error {
 	for i, w := range p.wrappings {
 		for _, other := range p.wrappings[:i] {
@@ -176,6 +177,11 @@ func (p *Protector) checkChains() error {
 			}
 			if sameKey(other.encryption.PublicKey, w.encryption.PublicKey) {
 				return fmt.Errorf("wrappings %d and %d are for the same encryption key", other.id, w.id)
+			}
+		}
+		for _, signer := range p.wrappings {
+			if sameKey(signer.signing.PublicKey, w.encryption.PublicKey) {
+				return fmt.Errorf("wrapping %d is for an encryption key that is the signing key of wrapping %d", w.id, signer.id)
 			}
 		}
 	}

@@ -1,7 +1,11 @@
 package keyprotector
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"io"
 )
@@ -26,3 +30,17 @@ func (k TransportKey) MarshalText() ([]byte, error) { return []byte(redacted), n
 
 // Format writes the same for every verb.
 func (k TransportKey) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+
+// AEAD gives AES-256-GCM under the key that HKDF, with SHA-256 and no salt, derives for the purpose that info names.
+func (k *TransportKey) AEAD(info string) (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, k[:], nil, info, 32)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(key)
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}

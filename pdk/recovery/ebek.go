@@ -1,11 +1,7 @@
 package recovery
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,13 +56,13 @@ type document struct {
 
 // Seal encrypts an external key under the transport key of shielding data, whose identifier and key protector go with it.
 // volume is BitLocker's identifier of the volume; k, where it names one, names the same.
-func Seal(k *ExternalKey, transportKey [32]byte, pdk uuid.UUID, volume vhdx.GUID, keyProtector []byte) (*Encrypted, error) {
+func Seal(k *ExternalKey, transportKey keyprotector.TransportKey, pdk uuid.UUID, volume vhdx.GUID, keyProtector []byte) (*Encrypted, error) {
 	if !k.Volume.IsZero() && k.Volume != volume {
 		return nil, fmt.Errorf("encrypt the recovery key: it is for the volume %s, not for %s", k.Volume, volume)
 	}
 	e := &Encrypted{PDK: pdk, Volume: volume, KeyProtector: keyProtector, nonce: make([]byte, nonceSize)}
 	_, _ = rand.Read(e.nonce) // crypto/rand never fails
-	aead, err := sealer(transportKey)
+	aead, err := transportKey.AEAD(keyInfo)
 	if err != nil {
 		return nil, fmt.Errorf("encrypt the recovery key: %w", err)
 	}
@@ -80,8 +76,8 @@ func Seal(k *ExternalKey, transportKey [32]byte, pdk uuid.UUID, volume vhdx.GUID
 }
 
 // Open decrypts the external key. Its error is ErrCannotOpen, whatever the reason.
-func (e *Encrypted) Open(transportKey [32]byte) (*ExternalKey, error) {
-	aead, err := sealer(transportKey)
+func (e *Encrypted) Open(transportKey keyprotector.TransportKey) (*ExternalKey, error) {
+	aead, err := transportKey.AEAD(keyInfo)
 	if err != nil {
 		return nil, fmt.Errorf("decrypt the recovery key: %w", err)
 	}
@@ -95,19 +91,6 @@ func (e *Encrypted) Open(transportKey [32]byte) (*ExternalKey, error) {
 		return nil, ErrCannotOpen
 	}
 	return k, nil
-}
-
-func sealer(transportKey [32]byte) (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, transportKey[:], nil, keyInfo, 32)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(key)
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
 }
 
 // ParseEBEK reads an .ebek file. Its errors are ErrEBEK.
