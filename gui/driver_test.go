@@ -169,6 +169,10 @@ func (d *driver) picture(name string) {
 	if folder == "" {
 		return
 	}
+	// A window lays out again what has grown; Fyne's test driver does not.
+	size := d.w.window.Canvas().Size()
+	d.resize(size.Width+40, size.Height)
+	d.resize(size.Width, size.Height)
 	f, err := os.Create(filepath.Join(folder, name+".png"))
 	require.NoError(d.t, err)
 	defer f.Close()

@@ -15,6 +15,7 @@ import (
 	"github.com/scutum-project/scutum/gui/model"
 	"github.com/scutum-project/scutum/gui/widgets"
 	"github.com/scutum-project/scutum/signing"
+	"github.com/scutum-project/scutum/vhdx"
 )
 
 // signPage is the wizard that signs a template.
@@ -251,10 +252,20 @@ func diskFacts(d *model.Disk) []string {
 	return []string{
 		lang.L("Size"), lang.L("{{.Size}}, of which the file takes {{.File}}",
 			map[string]any{"Size": widgets.Size(d.Info.Size), "File": widgets.Size(d.Info.FileSize)}),
-		lang.L("Kind"), d.Info.Type.String(),
+		lang.L("Kind"), diskKind(d.Info.Type),
 		lang.L("Sectors"), lang.L("{{.Count}} bytes", map[string]any{"Count": d.Info.LogicalSectorSize}),
 		lang.L("Operating system"), osName(d.Layout.OS),
 	}
+}
+
+func diskKind(t vhdx.Type) string {
+	switch t {
+	case vhdx.Dynamic:
+		return lang.L("dynamic")
+	case vhdx.Fixed:
+		return lang.L("fixed")
+	}
+	return lang.L("differencing")
 }
 
 func osName(os string) string {

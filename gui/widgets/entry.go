@@ -120,7 +120,10 @@ func (e *Entry) Disable() { e.input.Disable() }
 
 // CreateRenderer implements fyne.Widget.
 func (e *Entry) CreateRenderer() fyne.WidgetRenderer {
-	line := container.NewBorder(nil, nil, nil, e.trail, e.input)
+	var line fyne.CanvasObject = e.input
+	if len(e.trail.Objects) > 0 {
+		line = container.NewBorder(nil, nil, nil, e.trail, e.input)
+	}
 	return widget.NewSimpleRenderer(field(e.label, line, e.message))
 }
 

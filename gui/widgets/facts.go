@@ -1,6 +1,8 @@
 package widgets
 
 import (
+	"strings"
+
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/widget"
@@ -71,4 +73,13 @@ func (*columns) MinSize(objects []fyne.CanvasObject) fyne.Size {
 		h += max(objects[i].MinSize().Height, objects[i+1].MinSize().Height) - rowOverlap
 	}
 	return fyne.NewSize(240, h+rowOverlap)
+}
+
+// Text is all that the table says, for tests.
+func (f *Facts) Text() string {
+	var all []string
+	for _, o := range f.rows.Objects {
+		all = append(all, o.(*widget.Label).Text)
+	}
+	return strings.Join(all, "\n")
 }

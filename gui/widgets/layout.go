@@ -15,7 +15,7 @@ const ColumnWidth = 820
 func place(o fyne.CanvasObject, y, width, height float32) {
 	x := float32(0)
 	switch o.(type) {
-	case *widget.Label, *message:
+	case *widget.Label, *message, *Facts:
 		x = theme.InnerPadding()
 	}
 	o.Move(fyne.NewPos(-x, y))
@@ -112,7 +112,8 @@ func (r rows) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 		if !o.Visible() {
 			continue
 		}
-		h := o.MinSize().Height
+		place(o, y, size.Width, o.MinSize().Height)
+		h := o.MinSize().Height // texts know theirs once they are wrapped
 		place(o, y, size.Width, h)
 		y += h + r.gap
 	}
