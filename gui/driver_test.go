@@ -169,12 +169,16 @@ func (d *driver) picture(name string) {
 	if folder == "" {
 		return
 	}
-	// A window lays out again what has grown; Fyne's test driver does not.
-	size := d.w.window.Canvas().Size()
-	d.resize(size.Width+40, size.Height)
-	d.resize(size.Width, size.Height)
+	d.relayout()
 	f, err := os.Create(filepath.Join(folder, name+".png"))
 	require.NoError(d.t, err)
 	defer f.Close()
 	require.NoError(d.t, png.Encode(f, d.w.window.Canvas().Capture()))
+}
+
+// relayout lays out again what has grown, as a true window does by itself.
+func (d *driver) relayout() {
+	size := d.w.window.Canvas().Size()
+	d.resize(size.Width+40, size.Height)
+	d.resize(size.Width, size.Height)
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // ColumnWidth is how wide text and fields get, however wide the window is.
-const ColumnWidth = 820
+const ColumnWidth = 900
 
 // place puts an object into a row. A text has padding of its own, which is taken
 // back here, so that texts and the edges of fields are in line.

@@ -207,7 +207,7 @@ func (w *Wizard) CreateRenderer() fyne.WidgetRenderer {
 	}
 	head := NewMargin(24, 12, container.New(narrow{ColumnWidth}, container.New(tight{align: true}, w.title, w.subtitle, NewMargin(0, 4, marks))))
 	foot := container.NewVBox(widget.NewSeparator(),
-		NewMargin(24, 8, container.NewBorder(nil, nil, w.cancel, container.NewHBox(w.back, w.next, w.done))))
+		NewMargin(24, 8, container.New(narrow{ColumnWidth}, container.NewBorder(nil, nil, w.cancel, container.NewHBox(w.back, w.next, w.done)))))
 	all := container.NewBorder(head, foot, nil, nil, w.place)
 	r := &wizardRenderer{WidgetRenderer: widget.NewSimpleRenderer(all), wizard: w, all: all}
 	r.Refresh()
