@@ -18,10 +18,11 @@ type navigation struct {
 	buttons map[string]*widgets.Button
 	content fyne.CanvasObject
 	back    *canvas.Rectangle
+	status  *fyne.Container
 }
 
 func newNavigation(places []place, goTo func(id string)) *navigation {
-	n := &navigation{buttons: map[string]*widgets.Button{}, back: canvas.NewRectangle(color.Transparent)}
+	n := &navigation{buttons: map[string]*widgets.Button{}, back: canvas.NewRectangle(color.Transparent), status: container.NewVBox()}
 	icon := canvas.NewImageFromResource(Icon)
 	icon.FillMode = canvas.ImageFillContain
 	icon.SetMinSize(fyne.NewSize(30, 30))
@@ -29,7 +30,7 @@ func newNavigation(places []place, goTo func(id string)) *navigation {
 	head := container.NewHBox(icon, widgets.NewSubheading(name.Text))
 	head.Objects[1].(*widget.Label).Wrapping = fyne.TextWrapOff
 
-	top, bottom := container.NewVBox(), container.NewVBox()
+	top, bottom := container.NewVBox(), container.NewVBox(n.status)
 	for _, p := range places {
 		b := widgets.NewButton(p.title, p.icon, func() { goTo(p.id) })
 		b.Alignment = widget.ButtonAlignLeading
@@ -56,6 +57,19 @@ func (n *navigation) mark(id string) {
 		}
 		b.Refresh()
 	}
+}
+
+// work shows the titles of the pages that are at work.
+func (n *navigation) work(titles []string) {
+	n.status.RemoveAll()
+	for _, title := range titles {
+		l := widget.NewLabel(title)
+		l.Truncation = fyne.TextTruncateEllipsis
+		activity := widget.NewActivity()
+		activity.Start()
+		n.status.Add(container.NewBorder(nil, nil, widgets.NewMargin(4, 8, activity), nil, l))
+	}
+	n.Refresh()
 }
 
 // CreateRenderer implements fyne.Widget.

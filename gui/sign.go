@@ -36,6 +36,7 @@ func newSignPage(w *Window) *page {
 	s := &signPage{w: w}
 	s.wizard = widgets.NewWizard(lang.L("Sign a template"),
 		s.signerStep(), s.diskStep(), s.catalogStep(), s.reviewStep(), s.summaryStep())
+	s.wizard.Explain = textOf
 	s.wizard.Cancelled = func() { w.leave(placeSign) }
 	s.wizard.Finished = func() { w.leave(placeSign) }
 	return &page{
@@ -91,7 +92,7 @@ func (s *signPage) signerStep() *widgets.Step {
 	var open *widgets.Button
 	load := func() {
 		path, secret := s.signer.Text(), password.Text()
-		if !s.signer.Validate() {
+		if open.Disabled() || !s.signer.Validate() {
 			return
 		}
 		open.Disable()
@@ -430,11 +431,6 @@ func (s *signPage) summaryStep() *widgets.Step {
 			s.vsc.SetText(strings.TrimSuffix(s.model.Disk.Path, filepath.Ext(s.model.Disk.Path)) + ".vsc")
 		},
 	}
-}
-
-// askReplace asks before a file is replaced.
-func (w *Window) askReplace(path string, then func()) {
-	w.ask(lang.L("Replace the file?"), lang.L("{{.Path}} exists already.", map[string]any{"Path": path}), lang.L("Replace"), then)
 }
 
 func keyKindName(k signing.KeyKind) string {

@@ -21,6 +21,7 @@ type Window struct {
 	places  []place
 	pages   map[string]*page // those that are open
 	current string
+	dialogs []dialog.Dialog // that are open, the topmost last
 
 	side    *navigation
 	area    *fyne.Container
@@ -48,11 +49,7 @@ func New(app fyne.App, version string) *Window {
 		}
 	})
 	w.window.SetCloseIntercept(w.close)
-	w.window.Canvas().SetOnTypedKey(func(key *fyne.KeyEvent) {
-		if p := w.pages[w.current]; p != nil && p.typedKey != nil {
-			p.typedKey(key)
-		}
-	})
+	w.window.Canvas().SetOnTypedKey(w.typedKey)
 	w.build()
 	return w
 }
@@ -75,6 +72,7 @@ func (w *Window) build() {
 		w.current = placeHome
 	}
 	w.show(w.current)
+	w.showWork()
 }
 
 // show goes to a place. Its page is made, unless it is open.
@@ -84,6 +82,9 @@ func (w *Window) show(id string) *page {
 		for _, place := range w.places {
 			if place.id == id {
 				p = place.make(w)
+				if p.progress != nil {
+					p.progress.Changed = w.showWork
+				}
 			}
 		}
 		w.pages[id] = p
@@ -97,6 +98,17 @@ func (w *Window) show(id string) *page {
 		p.shown()
 	}
 	return p
+}
+
+// showWork says beside the navigation which pages are at work.
+func (w *Window) showWork() {
+	var busy []string
+	for _, place := range w.places {
+		if p := w.pages[place.id]; p != nil && p.progress != nil && p.progress.Busy() {
+			busy = append(busy, place.title)
+		}
+	}
+	w.side.work(busy)
 }
 
 // leave closes a page for good and goes home. What was entered is forgotten.
@@ -138,25 +150,6 @@ func (w *Window) openAt(id string, f model.File) {
 	if p := w.show(id); p.open != nil && !p.open(f) {
 		w.tell(lang.L("This file cannot be used here"), f.Path)
 	}
-}
-
-// tell shows a message that the user has to acknowledge.
-func (w *Window) tell(heading, text string) {
-	l := widgets.NewText(text)
-	d := dialog.NewCustom(heading, lang.L("Close"), l, w.window)
-	d.Resize(fyne.NewSize(520, 220))
-	d.Show()
-}
-
-// ask asks a question to which yes has the given name.
-func (w *Window) ask(heading, text, yes string, then func()) {
-	d := dialog.NewCustomConfirm(heading, yes, lang.L("Cancel"), widgets.NewText(text), func(ok bool) {
-		if ok {
-			then()
-		}
-	}, w.window)
-	d.Resize(fyne.NewSize(520, 220))
-	d.Show()
 }
 
 // close closes the window, after asking when work is being done.

@@ -20,6 +20,10 @@ type Job func(ctx context.Context, update func(done, total int64)) error
 // lets the user cancel it.
 type Progress struct {
 	widget.BaseWidget
+
+	// Changed is called when a job has begun or ended.
+	Changed func()
+
 	title  *widget.Label
 	bar    *widget.ProgressBar
 	detail *widget.Label
@@ -47,6 +51,7 @@ func (p *Progress) Run(job Job, done func(error)) {
 	p.cancel.Enable()
 	p.bar.SetValue(0)
 	p.detail.SetText(lang.L("Starting…"))
+	p.tell()
 
 	var bytes, total atomic.Int64
 	ended := make(chan error, 1)
@@ -68,6 +73,7 @@ func (p *Progress) Run(job Job, done func(error)) {
 				fyne.Do(func() {
 					p.stop = nil
 					done(err)
+					p.tell()
 				})
 				return
 			case <-ticker.C:
@@ -76,6 +82,12 @@ func (p *Progress) Run(job Job, done func(error)) {
 			}
 		}
 	}(p.finished)
+}
+
+func (p *Progress) tell() {
+	if p.Changed != nil {
+		p.Changed()
+	}
 }
 
 func (p *Progress) show(done, total int64, since time.Duration) {

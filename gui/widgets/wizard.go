@@ -34,8 +34,9 @@ type Step struct {
 type Wizard struct {
 	widget.BaseWidget
 
-	Finished  func() // Finish was pressed
-	Cancelled func() // Cancel was pressed, and no work is being done
+	Finished  func()             // Finish was pressed
+	Cancelled func()             // Cancel was pressed, and no work is being done
+	Explain   func(error) string // what to say of the error of work; nil: its own text
 	Progress  *Progress
 
 	steps   []*Step
@@ -154,7 +155,11 @@ func (w *Wizard) work(s *Step) {
 			w.failure.Set(Info, lang.L("Cancelled. Nothing was changed."), "")
 		default:
 			w.show(w.current)
-			w.failure.Set(Bad, s.Failed, err.Error())
+			text := err.Error()
+			if w.Explain != nil {
+				text = w.Explain(err)
+			}
+			w.failure.Set(Bad, s.Failed, text)
 		}
 	})
 	w.place.Objects = []fyne.CanvasObject{NewMargin(24, 4, NewColumn(w.Progress))}

@@ -1,0 +1,117 @@
+package gui
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/scutum-project/scutum/gui/translation"
+	"github.com/scutum-project/scutum/gui/widgets"
+)
+
+func (d *driver) key(name fyne.KeyName) {
+	c := d.w.window.Canvas()
+	if f := c.Focused(); f != nil {
+		f.TypedKey(&fyne.KeyEvent{Name: name})
+	} else {
+		c.OnTypedKey()(&fyne.KeyEvent{Name: name})
+	}
+	d.settle()
+}
+
+// dialogs is how many dialogs are open.
+func (d *driver) dialogs() int { return len(d.w.window.Canvas().Overlays().List()) }
+
+func TestOpenWhatNobodyKnows(t *testing.T) {
+	d := drive(t)
+	path := filepath.Join(t.TempDir(), "notes.vhdx")
+	require.NoError(t, os.WriteFile(path, []byte("only the name says that it is a disk"), 0o600))
+	d.w.Open(path)
+	d.settle()
+	require.Equal(t, 1, d.dialogs())
+	require.Equal(t, placeHome, d.w.current)
+	d.key(fyne.KeyEscape)
+	require.Zero(t, d.dialogs())
+
+	d.w.Open(filepath.Join(t.TempDir(), "missing"))
+	d.settle()
+	require.Equal(t, 1, d.dialogs())
+	d.key(fyne.KeyReturn)
+	require.Zero(t, d.dialogs())
+}
+
+func TestEscapeClosesTheDialogAndNotTheWizard(t *testing.T) {
+	d := drive(t)
+	d.w.show(placeSign)
+	d.w.ask("Question", "Really?", "Yes", func() { require.Fail(t, "nobody said yes") })
+	d.key(fyne.KeyEscape)
+	require.Zero(t, d.dialogs())
+	require.Equal(t, placeSign, d.w.current)
+	d.w.ask("Question", "Really?", "Yes", func() { require.Fail(t, "Enter is no yes") })
+	d.key(fyne.KeyReturn)
+	require.Zero(t, d.dialogs())
+	said := false
+	d.w.ask("Question", "Really?", "Yes", func() { said = true })
+	d.tap("Yes")
+	require.True(t, said)
+}
+
+func TestClosingDuringWorkAsks(t *testing.T) {
+	d := drive(t)
+	p := d.w.show(placeSign)
+	ended := make(chan error, 1)
+	p.progress.Run(func(ctx context.Context, _ func(done, total int64)) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}, func(err error) { ended <- err })
+	require.True(t, p.progress.Busy())
+	require.NotEmpty(t, d.w.side.status.Objects, "the navigation says who is at work")
+
+	d.w.close()
+	require.Equal(t, 1, d.dialogs())
+	for _, b := range find(d, func(b *widgets.Button) bool { return b.Text == "Cancel" }) {
+		b.OnTapped()
+	}
+	require.True(t, p.progress.Busy(), "the work goes on")
+	d.w.close()
+	for _, b := range find(d, func(b *widgets.Button) bool { return b.Text == "Cancel the work and close" }) {
+		b.OnTapped()
+	}
+	require.ErrorIs(t, <-ended, context.Canceled)
+	p.progress.Wait()
+}
+
+func TestNothingSecretIsRemembered(t *testing.T) {
+	d := drive(t)
+	d.signWizard("", t.TempDir(), 0)
+	d.tap("Make the certificate")
+	d.w.leave(placeSign)
+	for _, key := range []string{prefTheme, prefLanguage, prefStore} {
+		require.NotContains(t, d.w.app.Preferences().String(key), "correct horse")
+	}
+	d.w.show(placeSign)
+	d.option("Make a lab certificate, to try things out")
+	require.Empty(t, d.field("Password").Text())
+}
+
+func TestLanguages(t *testing.T) {
+	d := drive(t)
+	for _, l := range translation.Languages {
+		d.w.setLanguage(l.Code)
+		require.Equal(t, l.Code, d.w.app.Preferences().String(prefLanguage))
+	}
+	require.Equal(t, "Domů", d.w.places[0].title)
+	d.w.setLanguage("en")
+	require.Equal(t, "Home", d.w.places[0].title)
+}
+
+func TestMakingTheWindowIsFast(t *testing.T) {
+	begun := time.Now()
+	drive(t)
+	require.Less(t, time.Since(begun), 5*time.Second)
+}
