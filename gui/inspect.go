@@ -156,6 +156,7 @@ func (p *inspectPage) verifyForm(d *model.Disk) fyne.CanvasObject {
 		}, check(model.CheckOpen))
 	}
 	place := widgets.NewGroup()
+	place.Hide()
 	var start *widgets.Button
 	start = widgets.NewPrimaryButton(lang.L("Verify every byte"), theme.ConfirmIcon(), func() {
 		if !trusted.Validate() || !catalog.Validate() || p.progress.Busy() {
@@ -165,6 +166,7 @@ func (p *inspectPage) verifyForm(d *model.Disk) fyne.CanvasObject {
 		var result *model.Verification
 		start.Disable()
 		p.file.Disable()
+		place.Show()
 		place.Objects = []fyne.CanvasObject{p.progress}
 		p.progress.Run(v.Job(func(r *model.Verification) { result = r }), func(err error) {
 			start.Enable()
@@ -181,7 +183,8 @@ func (p *inspectPage) verifyForm(d *model.Disk) fyne.CanvasObject {
 		})
 		p.body.Refresh()
 	})
-	return widgets.NewGroup(trusted, catalog, widgets.NewRow(start), place)
+	// The answer comes above the form, where it is seen without scrolling.
+	return widgets.NewGroup(place, trusted, catalog, widgets.NewRow(start))
 }
 
 // verificationOf shows the answer: is it intact, is the signer trusted, and what
@@ -218,11 +221,11 @@ func verificationOf(v *model.Verification) []fyne.CanvasObject {
 		return widgets.LegendItem{Color: widgets.StateColor(s), Text: text}
 	}
 	number := func(s signing.State) map[string]any { return map[string]any{"Count": counts[s]} }
-	all = append(all, widgets.NewSubheading(lang.L("Segments")), widgets.NewLegend(
+	all = append(all, widgets.NewLegend(
 		item(signing.Match, lang.L("{{.Count}} match", number(signing.Match))),
 		item(signing.Altered, lang.L("{{.Count}} altered", number(signing.Altered))),
 		item(signing.NeverWritten, lang.L("{{.Count}} never written", number(signing.NeverWritten))),
-	), m, widgets.NewPanel(where))
+	), widgets.NewPanel(where), m)
 	if ranges := r.Ranges(); len(ranges) > 0 {
 		var below []widgets.Branch
 		for _, a := range ranges[:min(len(ranges), maxRanges)] {
