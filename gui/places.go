@@ -39,6 +39,8 @@ func placeOf(k model.Kind) string {
 		return placeRecovery
 	case model.KeyFile, model.Certificates:
 		return placeSign
+	case model.Guardian:
+		return placeGuardians
 	case model.AnswerFile:
 		return placeAnswer
 	}

@@ -86,7 +86,7 @@ func (s *Store) writeOwner(name, id string, metadata []byte, keys [2][]byte) err
 
 // add locks the store, finds what it holds under the name, and calls put with that and with the spelling to use.
 func (s *Store) add(name string, overwrite bool, put func(current record, name string) error) (string, error) {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return name, err
 	}
 	unlock, err := s.lockForWriting()

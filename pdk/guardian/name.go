@@ -14,8 +14,8 @@ const (
 	maxNameBytes = 192 // UTF-8
 )
 
-// checkName accepts what is a name of a file on every system, hidden on none, and no flag on a command line.
-func checkName(name string) error {
+// CheckName says what is wrong with the name of a guardian. It accepts what is a name of a file on every system, hidden on none, and no flag on a command line.
+func CheckName(name string) error {
 	const forbidden = `<>:"/\|?*`
 	switch {
 	case name == "":

@@ -28,7 +28,7 @@ func NewOwner(name string, bits int, validFor time.Duration) (*Owner, error) {
 }
 
 func newOwner(name string, bits int, validFor time.Duration) (*Owner, error) {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return nil, err
 	}
 	if bits != 2048 && bits != 3072 && bits != 4096 {
@@ -88,7 +88,7 @@ func ImportOwner(name string, signer, encryption *signing.Identity) (*Owner, err
 	fail := func(err error) (*Owner, error) {
 		return nil, fmt.Errorf("importing owner guardian %q: %w", name, err)
 	}
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return fail(err)
 	}
 	if _, err := signatureAlgorithm(signer.Certificate.PublicKey); err != nil {

@@ -247,7 +247,7 @@ func (s *Store) names() ([]string, error) {
 	}
 	var names []string
 	for _, f := range files {
-		if name, ok := strings.CutSuffix(f.Name(), metadataSuffix); ok && !f.IsDir() && checkName(name) == nil {
+		if name, ok := strings.CutSuffix(f.Name(), metadataSuffix); ok && !f.IsDir() && CheckName(name) == nil {
 			names = append(names, name)
 		}
 	}
