@@ -36,7 +36,7 @@ func (g *guardiansPage) importFabric() {
 	f.source = widgets.NewFileField(lang.L("File or address of the fabric's host guardian service"), g.w.choose, widgets.Question{
 		Purpose: "guardian", Title: lang.L("Metadata of the fabric"),
 		Types: []widgets.FileType{{Name: lang.L("Metadata of guardians"), Extensions: []string{".xml"}}},
-	}, check(model.CheckSource))
+	}, check(model.CheckFabricSource))
 	f.source.SetHint("http://hgs.example.com")
 	f.busy = widgets.NewBusy(lang.L("Getting the metadata…"))
 	f.name = widgets.NewEntry(lang.L("Name"), g.checkName)

@@ -89,10 +89,10 @@ func (g *guardiansPage) newOwner() {
 // added shows a guardian that came into the store, unless the user has left the
 // form meanwhile.
 func (g *guardiansPage) added(from *form, e guardian.Entry, said string) {
-	g.read()
 	if g.form == from {
 		g.details(e, said)
 	}
+	g.read()
 }
 
 // importOwner takes in the keys of an owner that exist.

@@ -184,9 +184,9 @@ type Fabric struct {
 // IsAddress says whether a source is an address rather than a path.
 func IsAddress(source string) bool { return strings.Contains(source, "://") }
 
-// CheckSource says what is wrong with the source of metadata: the path of a file,
+// CheckFabricSource says what is wrong with the source of metadata: the path of a file,
 // or the address of a service.
-func CheckSource(source string) error {
+func CheckFabricSource(source string) error {
 	if !IsAddress(source) {
 		return CheckOpen(source)
 	}
