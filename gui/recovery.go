@@ -18,8 +18,8 @@ import (
 // recoveryPage leads from a disk and shielding data to a .bek file.
 type recoveryPage struct {
 	w       *Window
-	found   *model.Recovery // nil until it was read
-	matches model.Matches   // none until they were found
+	found   *model.Recovery       // nil until it was read
+	matches model.Matches         // none until they were found
 	key     *recovery.ExternalKey // until it was saved
 	stop    context.CancelFunc
 	looking context.Context // of the last search
