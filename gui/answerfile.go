@@ -43,11 +43,15 @@ func newAnswerPage(w *Window) *page {
 	a.form = a.makeForm()
 	a.area.Objects = []fyne.CanvasObject{a.form}
 	a.beside = widgets.NewBeside(lang.L("Settings of the machine"), a.area, lang.L("The file"), a.preview.content)
-	a.refresh()
 	return &page{
 		content: container.NewBorder(widgets.NewMargin(24, 12, widgets.NewHeading(lang.L("Answer file"))), nil, nil, nil, a.beside),
-		open:    a.open,
-		closed:  a.forget,
+		shown: func() {
+			if a.preview.made == nil {
+				a.later.do(a.refresh)
+			}
+		},
+		open:   a.open,
+		closed: a.forget,
 		typedKey: func(key *fyne.KeyEvent) {
 			if key.Name == fyne.KeyEscape {
 				w.leave(placeAnswer)
@@ -70,6 +74,7 @@ func (a *answerPage) makeForm() fyne.CanvasObject {
 	common := a.commonForm()
 	a.windowsPart = a.windowsForm()
 	a.linuxPart = a.linuxForm()
+	commands := a.commands()
 	a.to = widgets.NewFileField(lang.L("Save as"), a.w.choose, widgets.Question{
 		Want: widgets.SaveFile, Purpose: "answerfile", Name: "unattend.xml", Types: answerTypes(),
 	}, check(model.CheckSave))
@@ -81,11 +86,11 @@ func (a *answerPage) makeForm() fyne.CanvasObject {
 		a.w.openAt(placeShielding, model.File{Path: a.saved, Kind: model.AnswerFile})
 	})
 	save := widgets.NewPrimaryButton(lang.L("Save"), theme.DocumentSaveIcon(), a.save)
-	a.arrange()
 	a.shield.Hide()
+	a.arrange()
 	return scrolled(
 		widgets.NewText(lang.L("An answer file sets up a new virtual machine at its first start. Substitution strings, as @ComputerName@, get a value for each machine.")),
-		widgets.NewRow(open), a.system, common, a.windowsPart, a.linuxPart, a.adapters.content, a.commands(),
+		widgets.NewRow(open), a.system, common, a.windowsPart, a.linuxPart, a.adapters.content, commands,
 		widgets.NewNotice(widgets.Info, "", lang.L("The file holds passwords, which whoever has it can read. The place for it is shielding data.")),
 		a.to, a.network, widgets.NewRow(save, a.shield), a.done)
 }
@@ -102,20 +107,19 @@ func (a *answerPage) isLinux() bool { return a.system.Selected() == 1 }
 
 // arrange shows the groups of the system that is chosen.
 func (a *answerPage) arrange() {
-	if a.to == nil || a.common.commands == nil { // not made yet
-		return
-	}
 	linux := a.isLinux()
 	visible(a.windowsPart, !linux)
 	visible(a.linuxPart, linux)
 	visible(a.network, linux && len(a.adapters.all) > 0)
-	a.common.name.SetText(a.common.name.Text())
+	for _, f := range []*widgets.Entry{a.common.name, a.common.locale, a.common.commands} {
+		f.Complain("") // it was for the other system
+	}
 	a.changed()
 }
 
 // changed has the file shown anew, once the user pauses.
 func (a *answerPage) changed() {
-	if a.network == nil {
+	if a.shield == nil { // the form is being made
 		return
 	}
 	visible(a.network, a.isLinux() && len(a.adapters.all) > 0)
@@ -172,13 +176,23 @@ func (a *answerPage) save() {
 		a.done.Set(widgets.Bad, lang.L("Not everything is right yet. Look at the fields above."), "")
 	case a.network.Visible() && model.SameFile(path, network):
 		a.network.Complain(lang.L("Both files have this name. Choose another one."))
-	case model.Exists(path):
-		a.w.askReplace(path, func() { a.write(true) })
-	case a.network.Visible() && model.Exists(network):
-		a.w.askReplace(network, func() { a.write(true) })
+	case a.network.Visible():
+		a.unlessThere(path, false, func(one bool) {
+			a.unlessThere(network, one, a.write)
+		})
 	default:
-		a.write(false)
+		a.unlessThere(path, false, a.write)
 	}
+}
+
+// unlessThere calls then with whether a file is to be replaced, after asking for
+// this one.
+func (a *answerPage) unlessThere(path string, other bool, then func(replace bool)) {
+	if model.Exists(path) {
+		a.w.askReplace(path, func() { then(true) })
+		return
+	}
+	then(other)
 }
 
 func (a *answerPage) write(overwrite bool) {
