@@ -15,12 +15,13 @@ import (
 // newHomePage makes the page that asks what the user would like to do.
 func newHomePage(w *Window) *page {
 	says := map[string]string{
-		placeSign:      lang.L("Hash every partition of a disk and sign the result, so that nobody can change it unseen."),
-		placeShielding: lang.L("Put secrets, trusted templates and trusted fabrics into one file."),
-		placeInspect:   lang.L("See what is in a file, and whether a disk is what was signed."),
-		placeGuardians: lang.L("Those who may open shielding data: you, and the fabrics that you trust."),
-		placeAnswer:    lang.L("Make the file that sets up a new virtual machine."),
-		placeRecovery:  lang.L("Get the recovery key of a protected disk."),
+		placeSign:           lang.L("Hash every partition of a disk and sign the result, so that nobody can change it unseen."),
+		placeShielding:      lang.L("Put secrets, trusted templates and trusted fabrics into one file."),
+		placeInspect:        lang.L("See what is in a file, and whether a disk is what was signed."),
+		placeGuardians:      lang.L("Those who may open shielding data: you, and the fabrics that you trust."),
+		placeAnswer:         lang.L("Make the file that sets up a new virtual machine."),
+		placeSpecialization: lang.L("Say what tells one virtual machine from another: its name, its addresses."),
+		placeRecovery:       lang.L("Get the recovery key of a protected disk."),
 	}
 	tasks := container.New(widgets.Tiles{Least: 250})
 	for _, p := range w.places {

@@ -9,14 +9,15 @@ import (
 
 // The places of the navigation.
 const (
-	placeHome      = "home"
-	placeSign      = "sign"
-	placeShielding = "shielding"
-	placeInspect   = "inspect"
-	placeGuardians = "guardians"
-	placeAnswer    = "answer"
-	placeRecovery  = "recovery"
-	placeSettings  = "settings"
+	placeHome           = "home"
+	placeSign           = "sign"
+	placeShielding      = "shielding"
+	placeInspect        = "inspect"
+	placeGuardians      = "guardians"
+	placeAnswer         = "answer"
+	placeRecovery       = "recovery"
+	placeSpecialization = "specialization"
+	placeSettings       = "settings"
 )
 
 func places() []place {
@@ -27,6 +28,7 @@ func places() []place {
 		{placeInspect, lang.L("Verify and inspect"), theme.SearchIcon(), newInspectPage},
 		{placeGuardians, lang.L("Guardians"), theme.AccountIcon(), newGuardiansPage},
 		{placeAnswer, lang.L("Answer file"), theme.DocumentCreateIcon(), newAnswerPage},
+		{placeSpecialization, lang.L("Specialization values"), theme.ListIcon(), newSpecializationPage},
 		{placeRecovery, lang.L("Recovery"), theme.HistoryIcon(), newRecoveryPage},
 		{placeSettings, lang.L("Settings"), theme.SettingsIcon(), newSettingsPage},
 	}

@@ -19,13 +19,15 @@ type Step struct {
 	Ready   func() bool // whether Next may be pressed; nil: always
 	Enter   func()      // when the step comes into view, from either side
 	First   fyne.Focusable
+	Skip    func() bool // whether the step does not apply and is passed over; nil: never
 
 	// Action is the text of Next where that does what the wizard is for, and
 	// Work makes what it then does, away from Fyne's goroutine. The step after
 	// it is the summary, from which there is no way back.
-	Action string
-	Work   func() Job
-	Failed string // heading of the error, should there be one
+	Action  string
+	Work    func() Job
+	Confirm func(then func()) // asks before the work, and calls then for yes; nil: nothing is asked
+	Failed  string            // heading of the error, should there be one
 }
 
 // A Wizard leads through steps: Back, Next, Cancel and Finish below the step,
@@ -84,7 +86,25 @@ func (w *Wizard) Refresh() {
 	} else if !ready && !w.next.Disabled() {
 		w.next.Disable()
 	}
+	w.count()
 	w.BaseWidget.Refresh()
+}
+
+// count says at which of the steps that apply the wizard stands.
+func (w *Wizard) count() {
+	number, count := 0, 0
+	for i, s := range w.steps {
+		applies := s.Skip == nil || !s.Skip()
+		visible(w.marks[i], applies)
+		if applies {
+			count++
+		}
+		if i == w.current {
+			number = count
+		}
+	}
+	w.subtitle.SetText(lang.L("Step {{.Number}} of {{.Count}}: {{.Title}}",
+		map[string]any{"Number": number, "Count": count, "Title": w.steps[w.current].Title}))
 }
 
 func (w *Wizard) ready() bool {
@@ -96,17 +116,34 @@ func (w *Wizard) ready() bool {
 func (w *Wizard) Next() {
 	switch s := w.steps[w.current]; {
 	case w.summary || !w.ready():
+	case s.Work != nil && s.Confirm != nil:
+		s.Confirm(func() {
+			if w.steps[w.current] == s && !w.summary && w.ready() {
+				w.work(s)
+			}
+		})
 	case s.Work != nil:
 		w.work(s)
-	case w.current+1 < len(w.steps):
-		w.show(w.current + 1)
+	default:
+		if next := w.beside(1); next < len(w.steps) {
+			w.show(next)
+		}
 	}
+}
+
+// beside gives the next step that applies, in the direction of by.
+func (w *Wizard) beside(by int) int {
+	i := w.current + by
+	for i >= 0 && i < len(w.steps) && w.steps[i].Skip != nil && w.steps[i].Skip() {
+		i += by
+	}
+	return i
 }
 
 // Back goes to the step before.
 func (w *Wizard) Back() {
-	if w.current > 0 && !w.summary && !w.Progress.Busy() {
-		w.show(w.current - 1)
+	if before := w.beside(-1); before >= 0 && !w.summary && !w.Progress.Busy() {
+		w.show(before)
 	}
 }
 
@@ -176,8 +213,6 @@ func (w *Wizard) show(i int) {
 	if s.Enter != nil {
 		s.Enter()
 	}
-	w.subtitle.SetText(lang.L("Step {{.Number}} of {{.Count}}: {{.Title}}",
-		map[string]any{"Number": i + 1, "Count": len(w.steps), "Title": s.Title}))
 	w.next.SetText(lang.L("Next"))
 	if s.Action != "" {
 		w.next.SetText(s.Action)
@@ -206,7 +241,7 @@ func visible(o fyne.CanvasObject, yes bool) {
 
 // CreateRenderer implements fyne.Widget.
 func (w *Wizard) CreateRenderer() fyne.WidgetRenderer {
-	marks := container.NewGridWithColumns(len(w.marks))
+	marks := container.NewGridWithRows(1)
 	for _, m := range w.marks {
 		marks.Add(m)
 	}
