@@ -61,6 +61,14 @@ func shieldingWizard(w *Window, m model.ShieldingData, title string) *page {
 	}
 }
 
+// refresh has the wizard ask again whether its step is right. There is none yet
+// while its steps are made.
+func (s *shieldingPage) refresh() {
+	if s.wizard != nil {
+		s.wizard.Refresh()
+	}
+}
+
 // The steps, in their order.
 const (
 	stepFile = iota
@@ -145,7 +153,7 @@ func kindName(k pdk.Kind) string {
 	return lang.L("New virtual machines, made from signed templates")
 }
 
-func policyName(p pdk.Policy) string {
+func policyTitle(p pdk.Policy) string {
 	if p == pdk.EncryptionSupported {
 		return lang.L("Encryption supported")
 	}
@@ -155,7 +163,7 @@ func policyName(p pdk.Policy) string {
 // policyTable says what each policy means.
 func policyTable() *widgets.Table {
 	return widgets.NewTable(
-		[]string{"", policyName(pdk.Shielded), policyName(pdk.EncryptionSupported)},
+		[]string{"", policyTitle(pdk.Shielded), policyTitle(pdk.EncryptionSupported)},
 		[]string{lang.L("Secure Boot, virtual TPM"), lang.L("required and enforced"), lang.L("required, can be configured")},
 		[]string{lang.L("State and migration traffic are encrypted"), lang.L("required and enforced"), lang.L("required, can be configured")},
 		[]string{lang.L("Console, keyboard and mouse for the operator"), lang.L("refused"), lang.L("allowed")},
@@ -175,16 +183,16 @@ func (s *shieldingPage) fileStep() *widgets.Step {
 		}
 		return textOf(s.model.CheckPath())
 	})
-	s.path.Changed = func(text string) { s.model.Path = text; s.wizard.Refresh() }
+	s.path.Changed = func(text string) { s.model.Path = text; s.refresh() }
 
 	var kind, policy []string
 	for _, k := range kinds {
 		kind = append(kind, kindName(k))
 	}
 	for _, p := range policies {
-		policy = append(policy, policyName(p))
+		policy = append(policy, policyTitle(p))
 	}
-	chosen := widgets.NewChoice(policy, func(i int) { s.model.Policy = policies[i]; s.wizard.Refresh() })
+	chosen := widgets.NewChoice(policy, func(i int) { s.model.Policy = policies[i]; s.refresh() })
 	for i, p := range policies {
 		if p == s.model.Policy {
 			chosen.Select(i)
@@ -201,7 +209,7 @@ func (s *shieldingPage) fileStep() *widgets.Step {
 			protection)
 		return step
 	}
-	purpose := widgets.NewChoice(kind, func(i int) { s.model.Kind = kinds[i]; s.wizard.Refresh() })
+	purpose := widgets.NewChoice(kind, func(i int) { s.model.Kind = kinds[i]; s.refresh() })
 	existing := widgets.NewButton(lang.L("Change shielding data that exist…"), theme.FolderOpenIcon(), func() {
 		s.w.choose(widgets.Question{
 			Title: lang.L("Shielding data"), Purpose: "shielding",

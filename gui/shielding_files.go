@@ -71,13 +71,14 @@ func (s *shieldingPage) filesStep() *widgets.Step {
 	}
 	s.showFiles = func() {
 		answer.Set()
-		if f := s.model.AnswerFile; f != nil {
+		if f := s.model.AnswerFile; f != nil && f.Path == "" {
 			answer.Set(lang.L("Answer file"), secretText(*f))
 		}
 		list.RemoveAll()
 		for i, f := range s.model.Files {
 			remove := widgets.NewButton(lang.L("Remove"), theme.DeleteIcon(), func() {
 				s.model.RemoveFile(i)
+				s.file.SetPath("") // what was said of it may be true no longer
 				s.showFiles()
 			})
 			list.Add(container.NewBorder(nil, nil, nil, remove, widgets.NewText(secretText(f))))
@@ -90,7 +91,7 @@ func (s *shieldingPage) filesStep() *widgets.Step {
 				lang.L("Together they are {{.Over}} over the limit of {{.Most}}. Remove some, or make them smaller.",
 					map[string]any{"Over": widgets.Size(int64(n - pdk.MaxFiles)), "Most": widgets.Size(pdk.MaxFiles)}))
 		}
-		s.wizard.Refresh()
+		s.refresh()
 	}
 	return &widgets.Step{
 		Title: lang.L("Specialization"),

@@ -37,7 +37,7 @@ func (s *shieldingPage) guardians() fyne.CanvasObject {
 			hint.Show()
 		}
 		revokedNotice(revoked, s.model.Revoked())
-		s.wizard.Refresh()
+		s.refresh()
 	}
 	s.showAccess = func() {
 		list.RemoveAll()

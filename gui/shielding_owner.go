@@ -26,16 +26,20 @@ type unlocked struct {
 func (s *shieldingPage) ownerStep() *widgets.Step {
 	card := widgets.NewCertificate(nil)
 	state := widgets.NewNotice(widgets.Bad, "", "")
+	var secret fyne.CanvasObject // asks for the passphrase of the owner
 	use := func(u unlocked, err error) {
 		s.model.Owner = nil
 		state.Set(widgets.Bad, "", "")
 		card.Set(nil)
+		secret.Show()
 		switch {
 		case err != nil:
 			state.Set(widgets.Bad, lang.L("The owner cannot be used"), textOf(err))
 		case u.owner != nil:
 			s.model.Unlock(u.owner, u.answerFile, u.files)
 			card.Set(u.owner.Signing)
+			secret.Hide()
+			state.Set(widgets.Good, "", lang.L("The keys of {{.Name}} are open.", map[string]any{"Name": u.owner.Name}))
 			if time.Now().After(u.owner.Expires()) { // to be changed, else it would be refused
 				state.Set(widgets.Warning, lang.L("The certificates of this owner have expired"),
 					lang.L("You can change this file, but a fabric may refuse it. Make a new file with an owner whose certificates are valid."))
@@ -43,14 +47,22 @@ func (s *shieldingPage) ownerStep() *widgets.Step {
 		}
 		s.model.Offer(s.candidates)
 		s.showAccess()
-		s.wizard.Refresh()
+		s.refresh()
 	}
-	existing, owners := s.openOwner(use)
+	owners, asked := s.openOwner(use)
+	secret = asked
+	existing := widgets.NewGroup(widgets.NewField(lang.L("Owner"), owners), secret)
 	source := []fyne.CanvasObject{}
 	if s.model.Edited == nil {
-		fresh := s.newOwner(use, owners)
+		var choice *widgets.Choice
+		fresh := s.newOwner(func(u unlocked, err error) {
+			use(u, err)
+			if err == nil {
+				choice.Select(0)
+			}
+		}, owners)
 		fresh.Hide()
-		choice := widgets.NewChoice([]string{lang.L("Take an owner that I have"), lang.L("Make a new owner")}, func(i int) {
+		choice = widgets.NewChoice([]string{lang.L("Take an owner that I have"), lang.L("Make a new owner")}, func(i int) {
 			existing.Hide()
 			fresh.Hide()
 			if i == 0 {
@@ -58,7 +70,7 @@ func (s *shieldingPage) ownerStep() *widgets.Step {
 			} else {
 				fresh.Show()
 			}
-			s.wizard.Refresh()
+			s.refresh()
 		})
 		s.readStore = s.reader(owners, func() {
 			if len(owners.Options) == 0 && s.model.Owner == nil {
@@ -105,13 +117,13 @@ func (s *shieldingPage) reader(owners *widgets.Select, then func()) func() {
 			s.model.Offer(c)
 			s.showAccess()
 			then()
-			s.wizard.Refresh()
+			s.refresh()
 		})
 	}
 }
 
 // openOwner asks which owner it is, and opens its keys.
-func (s *shieldingPage) openOwner(use func(unlocked, error)) (fyne.CanvasObject, *widgets.Select) {
+func (s *shieldingPage) openOwner(use func(unlocked, error)) (*widgets.Select, fyne.CanvasObject) {
 	passphrase := widgets.NewPasswordEntry(lang.L("Passphrase"), nil)
 	s.forget = append(s.forget, passphrase.Clear)
 	var owners *widgets.Select
@@ -158,7 +170,7 @@ func (s *shieldingPage) openOwner(use func(unlocked, error)) (fyne.CanvasObject,
 			load()
 		}
 	}
-	return widgets.NewGroup(widgets.NewField(lang.L("Owner"), owners), widgets.NewWithButton(passphrase, open)), owners
+	return owners, widgets.NewWithButton(passphrase, open)
 }
 
 // newOwner makes an owner in the store.

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"fyne.io/fyne/v2/lang"
 	"fyne.io/fyne/v2/storage"
@@ -15,8 +14,6 @@ import (
 	"github.com/scutum-project/scutum/gui/widgets"
 	"github.com/scutum-project/scutum/pdk"
 )
-
-func moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
 func (s *shieldingPage) reviewStep() *widgets.Step {
 	facts := widgets.NewFacts()
@@ -72,7 +69,7 @@ func (s *shieldingPage) facts() []string {
 	all := []string{
 		lang.L("File"), m.Path,
 		lang.L("For"), kindName(m.Kind),
-		lang.L("Policy"), policyName(m.Policy),
+		lang.L("Policy"), policyTitle(m.Policy),
 		lang.L("Owner"), owner,
 		lang.L("Guardians"), names(m.Remaining()),
 	}
@@ -125,7 +122,7 @@ func (s *shieldingPage) summaryStep() *widgets.Step {
 				lang.L("File"), s.model.Path,
 				lang.L("Identifier"), d.ID.String(),
 				lang.L("For"), kindName(d.Kind),
-				lang.L("Policy"), policyName(d.Policy),
+				lang.L("Policy"), policyTitle(d.Policy),
 				lang.L("Signed at"), moment(d.SignedAt),
 				lang.L("Who can open it"), strings.Join(model.WhoOpens(d, s.model.Access, s.model.Owner.Name), "\n"),
 			)

@@ -56,7 +56,7 @@ func (s *shieldingPage) templatesStep() *widgets.Step {
 			list.Add(s.templatePanel(i, t))
 		}
 		list.Refresh()
-		s.wizard.Refresh()
+		s.refresh()
 	}
 	return &widgets.Step{
 		Title: lang.L("Trusted templates"),
@@ -91,14 +91,15 @@ func (s *shieldingPage) templatePanel(i int, t model.Trusted) fyne.CanvasObject 
 	rule.OnChanged = func(string) {
 		s.model.Templates[i].Rule = rules[rule.SelectedIndex()]
 		show()
-		s.wizard.Refresh()
+		s.refresh()
 	}
 	pin.OnChanged = func(on bool) {
 		s.model.Templates[i].Pin = on
-		s.wizard.Refresh()
+		s.refresh()
 	}
 	remove := widgets.NewButton(lang.L("Remove"), theme.DeleteIcon(), func() {
 		s.model.RemoveTemplate(i)
+		s.template.SetPath("") // what was said of it may be true no longer
 		s.showTemplates()
 	})
 	return widgets.NewPanel(widgets.NewGroup(
