@@ -21,6 +21,7 @@ type driver struct {
 	w       *Window
 	answers []string           // of the next file dialogs
 	asked   []widgets.Question // so far
+	queue   chan func()        // what is to be done on Fyne's goroutine, which is the test's
 }
 
 // drive opens a window in English, with settings and guardians of its own.
@@ -32,7 +33,8 @@ func drive(t *testing.T) *driver {
 	app := test.NewTempApp(t)
 	app.Preferences().SetString(prefLanguage, "en")
 	app.Preferences().SetString(prefTheme, "light")
-	d := &driver{t: t, w: New(app, "test")}
+	d := &driver{t: t, w: New(app, "test"), queue: make(chan func(), 100)}
+	d.w.do = func(f func()) { d.queue <- f }
 	d.w.choose = d.w.remembering(func(q widgets.Question, answer func(string)) {
 		d.asked = append(d.asked, q)
 		require.NotEmpty(t, d.answers, "a file dialog that nobody expects: %+v", q)
@@ -49,13 +51,30 @@ func (d *driver) resize(width, height float32) { d.w.window.Resize(fyne.NewSize(
 
 // settle waits until nothing is being done.
 func (d *driver) settle() {
-	d.w.pending.Wait()
+	d.drain()
 	for _, p := range d.w.pages {
 		if p.progress != nil {
 			p.progress.Wait()
 		}
 	}
-	d.w.pending.Wait()
+	d.drain()
+}
+
+// drain does what work hands over, one after the other, until no work is left.
+func (d *driver) drain() {
+	idle := make(chan struct{})
+	go func() {
+		d.w.pending.Wait()
+		close(idle)
+	}()
+	for {
+		select {
+		case f := <-d.queue:
+			f()
+		case <-idle:
+			return
+		}
+	}
 }
 
 // objects are all that can be seen now, those of a dialog only when there is one.

@@ -55,7 +55,7 @@ func away[T any](w *Window, work func() (T, error), then func(T, error)) {
 	w.pending.Add(1)
 	go func() {
 		value, err := work()
-		fyne.Do(func() {
+		w.do(func() {
 			defer w.pending.Done()
 			then(value, err)
 		})

@@ -26,13 +26,14 @@ type Window struct {
 	side    *navigation
 	area    *fyne.Container
 	pending sync.WaitGroup // work of away
+	do      func(func())   // on Fyne's goroutine
 	version string
 }
 
 // New makes the window, with the settings that the app remembers. Nothing shows
 // before Run, or Show in a test.
 func New(app fyne.App, version string) *Window {
-	w := &Window{app: app, version: version, pages: map[string]*page{}, area: container.NewStack()}
+	w := &Window{app: app, version: version, pages: map[string]*page{}, area: container.NewStack(), do: fyne.Do}
 	w.applyLanguage()
 	w.applyTheme()
 	app.SetIcon(Icon)
