@@ -1,7 +1,12 @@
 package gui
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +22,7 @@ import (
 	"github.com/scutum-project/scutum/gui/model"
 	"github.com/scutum-project/scutum/gui/widgets"
 	"github.com/scutum-project/scutum/pdk/guardian"
+	"github.com/scutum-project/scutum/signing"
 	"github.com/scutum-project/scutum/vhdx/volume/volumetest"
 )
 
@@ -420,8 +426,9 @@ func TestShieldingOfAnotherOwner(t *testing.T) {
 	d.w.openAt(placeShielding, model.File{Path: pdk, Kind: model.Shielding})
 	d.settle()
 	require.Equal(t, placeInspect, d.w.current)
+	d.picture("another-owner")
 	d.tap("Close")
-	require.True(t, d.stands(pdk) || len(find(d, func(*widgets.Notice) bool { return true })) > 0)
+	require.Len(t, find(d, func(f *widgets.FileField) bool { return f.Text() == pdk }), 1)
 }
 
 func TestShieldingTakesFiles(t *testing.T) {
@@ -455,14 +462,36 @@ func TestShieldingTakesFiles(t *testing.T) {
 	require.True(t, d.stands("The shielding data are made."))
 }
 
+// expired makes an owner whose certificates ended yesterday.
+func expired(t *testing.T, name string) *guardian.Owner {
+	t.Helper()
+	identity := func(usage x509.KeyUsage) *signing.Identity {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		require.NoError(t, err)
+		template := &x509.Certificate{
+			SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, KeyUsage: usage,
+			NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: time.Now().AddDate(0, 0, -1),
+		}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+		require.NoError(t, err)
+		c, err := x509.ParseCertificate(der)
+		require.NoError(t, err)
+		return &signing.Identity{Certificate: c, Key: key}
+	}
+	o, err := guardian.ImportOwner(name, identity(x509.KeyUsageDigitalSignature), identity(x509.KeyUsageKeyEncipherment))
+	require.NoError(t, err)
+	return o
+}
+
 func TestShieldingExpired(t *testing.T) {
 	d := drive(t)
 	store, err := d.w.store()
 	require.NoError(t, err)
-	old, err := guardian.NewOwner("Old", 2048, time.Nanosecond)
+	require.NoError(t, store.AddOwner(expired(t, "Old"), "open sesame", false))
+	late, err := expired(t, "Late").Metadata()
 	require.NoError(t, err)
-	require.NoError(t, store.AddOwner(old, "open sesame", false))
-	d.add("Late", fabric(t, "Late", time.Nanosecond))
+	_, err = store.Add("Late", late, false)
+	require.NoError(t, err)
 	d.w.show(placeShielding)
 	d.enter("Save as", filepath.Join(t.TempDir(), "vm.pdk"))
 	d.tap("Next")
