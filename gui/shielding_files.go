@@ -19,9 +19,8 @@ func (s *shieldingPage) filesStep() *widgets.Step {
 	list := container.NewVBox()
 	total := widget.NewProgressBar()
 	total.Max = pdk.MaxFiles
-	total.TextFormatter = func() string {
-		return lang.L("{{.Total}} of {{.Most}}", map[string]any{"Total": widgets.Size(int64(s.model.Total())), "Most": widgets.Size(pdk.MaxFiles)})
-	}
+	total.TextFormatter = func() string { return "" } // it could not be read on every colour
+	sum := widgets.NewText("")
 	over := widgets.NewNotice(widgets.Bad, "", "")
 
 	s.answerFile = widgets.NewFileField(lang.L("Answer file"), s.w.choose, widgets.Question{
@@ -84,7 +83,7 @@ func (s *shieldingPage) filesStep() *widgets.Step {
 			list.Add(container.NewBorder(nil, nil, nil, remove, widgets.NewText(secretText(f))))
 		}
 		total.SetValue(min(float64(s.model.Total()), pdk.MaxFiles))
-		total.Refresh()
+		sum.SetText(lang.L("{{.Total}} of {{.Most}}", map[string]any{"Total": widgets.Size(int64(s.model.Total())), "Most": widgets.Size(pdk.MaxFiles)}))
 		over.Set(widgets.Bad, "", "")
 		if n := s.model.Total(); n > pdk.MaxFiles {
 			over.Set(widgets.Bad, lang.L("The files are too much for shielding data"),
@@ -102,7 +101,7 @@ func (s *shieldingPage) filesStep() *widgets.Step {
 			widgets.NewSubheading(lang.L("Other files")),
 			widgets.NewText(lang.L("They are put into the virtual machine too, such as a certificate for Remote Desktop.")),
 			list, s.file,
-			widgets.NewField(lang.L("Answer file and other files together"), total), over),
+			widgets.NewField(lang.L("Answer file and other files together"), sum), total, over),
 		Enter: func() { s.showFiles() },
 		Ready: func() bool { return s.model.FilesReady() },
 		Skip:  func() bool { return !s.model.ForTemplates() },

@@ -3,6 +3,7 @@ package gui
 import (
 	"strings"
 
+	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/lang"
 	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
@@ -20,6 +21,7 @@ func newSpecializationPage(w *Window) *page {
 	state := widgets.NewNotice(widgets.Info, "", "")
 	var earlier *widgets.FileField
 	var save *widgets.Button
+	var body *fyne.Container
 
 	answerFile := widgets.NewFileField(lang.L("Answer file"), w.choose, widgets.Question{
 		Purpose: "answerfile",
@@ -41,7 +43,7 @@ func newSpecializationPage(w *Window) *page {
 			fields[p.Key] = e
 			list.Add(e)
 		}
-		list.Refresh()
+		body.Refresh() // there is more, or less, of it
 	}
 	answerFile.Changed = func(string) { save.Disable() }
 	answerFile.Chosen = func(path string) {
@@ -122,10 +124,11 @@ func newSpecializationPage(w *Window) *page {
 		}
 	})
 	save.Disable()
+	body = widgets.NewColumn(
+		widgets.NewText(lang.L("Values take the place of the substitution strings of an answer file, such as @ComputerName@, for one virtual machine. The file is not encrypted: no password may stand in it.")),
+		answerFile, earlier, widget.NewSeparator(), list, path, widgets.NewRow(save), state)
 	return &page{
-		content: widgets.NewPage(lang.L("Specialization values"), widgets.NewColumn(
-			widgets.NewText(lang.L("Values take the place of the substitution strings of an answer file, such as @ComputerName@, for one virtual machine. The file is not encrypted: no password may stand in it.")),
-			answerFile, earlier, widget.NewSeparator(), list, path, widgets.NewRow(save), state)),
+		content: widgets.NewPage(lang.L("Specialization values"), body),
 		open: func(f model.File) bool {
 			switch f.Kind {
 			case model.AnswerFile:
