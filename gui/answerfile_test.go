@@ -3,12 +3,14 @@ package gui
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"fyne.io/fyne/v2/widget"
 	"github.com/stretchr/testify/require"
 
 	"github.com/scutum-project/scutum/gui/model"
+	"github.com/scutum-project/scutum/gui/widgets"
 )
 
 const sshKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6MDEyMzQ1 alice@example.com"
@@ -21,6 +23,24 @@ func (d *driver) preview() string {
 	}
 	require.Fail(d.t, "no preview")
 	return ""
+}
+
+// tick ticks a box.
+func (d *driver) tick(text string) {
+	d.t.Helper()
+	all := find(d, func(c *widgets.Check) bool { return c.Text == text })
+	require.NotEmpty(d.t, all, "no box %q", text)
+	all[len(all)-1].SetChecked(true)
+	d.settle()
+}
+
+// labels are all texts in view.
+func (d *driver) labels() string {
+	var all []string
+	for _, l := range find(d, func(*widget.Label) bool { return true }) {
+		all = append(all, l.Text)
+	}
+	return strings.Join(all, "\n")
 }
 
 func requireSecret(t *testing.T, path string) {
@@ -38,7 +58,7 @@ func TestAnswerFileForWindows(t *testing.T) {
 	d.w.show(placeAnswer)
 	d.settle()
 	require.Contains(t, d.preview(), "@ComputerName@")
-	require.Contains(t, d.says(), "the fabric supplies it")
+	require.Contains(t, d.labels(), "the fabric supplies it")
 
 	d.enter("Name of the computer", "a name that is too long")
 	require.Contains(t, d.field("Name of the computer").Message(), "at most 15")
@@ -57,8 +77,8 @@ func TestAnswerFileForWindows(t *testing.T) {
 	require.Contains(t, d.field("User who may join computers").Message(), "DOMAIN")
 	d.enter("User who may join computers", `EXAMPLE\joiner`)
 	d.enter("Password of that user", "join secret")
-	d.option("Let in Remote Desktop")
-	d.option("Let in remote management (WinRM)")
+	d.tick("Let in Remote Desktop")
+	d.tick("Let in remote management (WinRM)")
 	d.enter("Scripts among the shielding data that run at the end, one name a line (optional)", "install.ps1")
 	d.tap("Add one with an address from the fabric")
 	require.Contains(t, d.preview(), "@IP4Addr-1@")
@@ -107,7 +127,7 @@ func TestAnswerFileForWindows(t *testing.T) {
 
 	d.w.Open(out)
 	d.settle()
-	require.Contains(t, d.says(), "@NextHop-1-1@: the fabric supplies it")
+	require.Contains(t, d.labels(), "@NextHop-1-1@: the fabric supplies it")
 	d.picture("answer-opened")
 	d.tap("The file")
 	require.NotContains(t, d.preview(), "join secret")
@@ -140,7 +160,7 @@ func TestAnswerFileForLinux(t *testing.T) {
 	d.answers = []string{key}
 	d.tap("Keys from a file…")
 	require.Equal(t, sshKey, d.field("Public SSH keys, one a line").Text())
-	d.option("May do everything with sudo")
+	d.tick("May do everything with sudo")
 	d.tap("Add a user")
 	d.enter("Name of the user", "bob")
 	d.enter("Password of the user", "bob's secret")
@@ -153,7 +173,7 @@ func TestAnswerFileForLinux(t *testing.T) {
 	d.enter("IPv6 addresses", "2001:db8::10/64")
 	d.enter("Name servers", "192.0.2.53, 2001:db8::53")
 	d.enter("Commands, one a line (optional)", "touch /done")
-	d.option("Shut the machine down when all is done, by which the fabric sees that it is")
+	d.tick("Shut the machine down when all is done, by which the fabric sees that it is")
 	d.enter("Save the set-up of the network as", network)
 	d.picture("answer-linux")
 	d.tap("The file")
