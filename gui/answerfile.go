@@ -44,7 +44,7 @@ func newAnswerPage(w *Window) *page {
 	a.area.Objects = []fyne.CanvasObject{a.form}
 	a.beside = widgets.NewBeside(lang.L("Settings of the machine"), a.area, lang.L("The file"), a.preview.content)
 	return &page{
-		content: container.NewBorder(widgets.NewMargin(24, 12, widgets.NewHeading(lang.L("Answer file"))), nil, nil, nil, a.beside),
+		content: container.NewBorder(widgets.NewMargin(24, 12, widgets.NewGroup(widgets.NewHeading(lang.L("Answer file")))), nil, nil, nil, a.beside),
 		shown: func() {
 			if a.preview.made == nil {
 				a.later.do(a.refresh)

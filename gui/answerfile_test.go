@@ -184,7 +184,8 @@ func TestAnswerFileForLinux(t *testing.T) {
 	require.Contains(t, d.notices(), "The answer file is saved.")
 	requireSecret(t, out)
 	tool(t, "cloud-init", "schema", "--config-file", out)
-	tool(t, "cloud-init", "schema", "--schema-type", "network-config", "--config-file", network)
+	tool(t, "cloud-init", "devel", "net-convert", "--network-data", network, "--kind", "yaml", "--output-kind", "networkd",
+		"--distro", "debian", "--directory", folder)
 	data, err := os.ReadFile(out)
 	require.NoError(t, err)
 	require.NotContains(t, string(data), "bob's secret")
