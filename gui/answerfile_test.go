@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scutum-project/scutum/gui/model"
-	"github.com/scutum-project/scutum/gui/widgets"
 )
 
 const sshKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6MDEyMzQ1 alice@example.com"
@@ -23,15 +22,6 @@ func (d *driver) preview() string {
 	}
 	require.Fail(d.t, "no preview")
 	return ""
-}
-
-// tick ticks a box.
-func (d *driver) tick(text string) {
-	d.t.Helper()
-	all := find(d, func(c *widgets.Check) bool { return c.Text == text })
-	require.NotEmpty(d.t, all, "no box %q", text)
-	all[len(all)-1].SetChecked(true)
-	d.settle()
 }
 
 // labels are all texts in view.
