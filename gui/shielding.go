@@ -24,9 +24,9 @@ type shieldingPage struct {
 	file       *widgets.FileField
 	candidates model.Candidates
 
-	showPolicy, showAccess, showTemplates, showFiles func() // what the model holds
-	readStore                                        func()
-	forget                                           []func() // passwords
+	showAccess, showTemplates, showFiles func() // what the model holds
+	readStore                            func()
+	forget                               []func() // passwords
 }
 
 func newShieldingPage(w *Window) *page {

@@ -104,12 +104,12 @@ func (s *shieldingPage) accessRow(a model.Access, changed func(bool)) fyne.Canva
 func (s *shieldingPage) importGuardian() (form fyne.CanvasObject, toggle func()) {
 	s.guardian = widgets.NewFileField(lang.L("File or address of the metadata"), s.w.choose, widgets.Question{
 		Purpose: "guardian", Types: []widgets.FileType{{Name: lang.L("Metadata of guardians"), Extensions: []string{".xml"}}},
-	}, check(model.CheckSource))
+	}, optional(model.CheckFabricSource))
 	s.guardian.SetHint("http://hgs.fabric.example")
-	name := widgets.NewEntry(lang.L("Name for the guardian"), check(model.CheckNewOwner))
+	name := widgets.NewEntry(lang.L("Name for the guardian"), check(model.CheckGuardianName))
 	signer, encryption := widgets.NewCertificate(nil), widgets.NewCertificate(nil)
 	state := widgets.NewNotice(widgets.Warning, "", "")
-	var arrival *model.Arrival
+	var arrival *model.Fabric
 	var look, trust *widgets.Button
 	group := widgets.NewGroup()
 	reset := func() {
@@ -127,11 +127,11 @@ func (s *shieldingPage) importGuardian() (form fyne.CanvasObject, toggle func())
 		}
 		reset()
 		look.Disable()
-		away(s.w, func() (*model.Arrival, error) {
+		away(s.w, func() (*model.Fabric, error) {
 			ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
 			defer stop()
-			return model.ReadArrival(ctx, source)
-		}, func(a *model.Arrival, err error) {
+			return model.LoadUsable(ctx, source)
+		}, func(a *model.Fabric, err error) {
 			look.Enable()
 			switch {
 			case source != s.guardian.Text():
@@ -149,7 +149,7 @@ func (s *shieldingPage) importGuardian() (form fyne.CanvasObject, toggle func())
 			} else {
 				state.Set(widgets.Info, "", text)
 			}
-			name.SetText(a.Proposal())
+			name.SetText(model.ProposeName(a, source))
 			name.Show()
 			trust.Show()
 			group.Refresh()
@@ -160,7 +160,7 @@ func (s *shieldingPage) importGuardian() (form fyne.CanvasObject, toggle func())
 		if arrival == nil || !name.Validate() {
 			return
 		}
-		a, called := arrival, strings.TrimSpace(name.Text())
+		a, called := arrival, name.Text()
 		trust.Disable()
 		away(s.w, func() (*guardian.Guardian, error) {
 			store, err := s.w.store()

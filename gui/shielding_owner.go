@@ -1,7 +1,6 @@
 package gui
 
 import (
-	"strings"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -175,7 +174,7 @@ func (s *shieldingPage) openOwner(use func(unlocked, error)) (*widgets.Select, f
 
 // newOwner makes an owner in the store.
 func (s *shieldingPage) newOwner(use func(unlocked, error), owners *widgets.Select) fyne.CanvasObject {
-	name := widgets.NewEntry(lang.L("Name of the owner"), check(model.CheckNewOwner))
+	name := widgets.NewEntry(lang.L("Name of the owner"), check(model.CheckGuardianName))
 	passphrase := widgets.NewPasswordEntry(lang.L("New passphrase"), check(model.CheckNewPassword))
 	again := widgets.NewPasswordEntry(lang.L("New passphrase, once more"), func(text string) string {
 		return textOf(model.CheckRepeated(passphrase.Text(), text))
@@ -188,7 +187,7 @@ func (s *shieldingPage) newOwner(use func(unlocked, error), owners *widgets.Sele
 		if !again.Validate() || !right {
 			return
 		}
-		called, secret := strings.TrimSpace(name.Text()), passphrase.Text()
+		called, secret := name.Text(), passphrase.Text()
 		create.Disable()
 		away(s.w, func() (*guardian.Owner, error) {
 			store, err := s.w.store()

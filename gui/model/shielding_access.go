@@ -191,20 +191,6 @@ func WhoOpens(d *pdk.ShieldingData, known []Access, owner string) []string {
 // WrongPassphrase says whether another passphrase may open the owner's keys.
 func WrongPassphrase(err error) bool { return errors.Is(err, signing.ErrPassword) }
 
-// CheckNewOwner says what is wrong with the name of an owner to be made.
-func CheckNewOwner(name string) error {
-	name = strings.TrimSpace(name)
-	switch {
-	case name == "":
-		return problem("Enter a name for the owner, such as that of your company.")
-	case len(name) > 48:
-		return problem("The name is too long. Use at most 48 characters.")
-	case strings.ContainsAny(name, `/\:`):
-		return problem("The name becomes that of a file. Leave out slashes and colons.")
-	}
-	return nil
-}
-
 // MakeOwner makes an owner with new keys, and puts it into the store.
 func MakeOwner(store *guardian.Store, name, passphrase string) (*guardian.Owner, error) {
 	_, err := store.Get(name)

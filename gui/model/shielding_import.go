@@ -5,57 +5,31 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/scutum-project/scutum/pdk/guardian"
 )
 
-// An Arrival is a guardian that was read and is not trusted yet.
-type Arrival struct {
-	Guardian  *guardian.Guardian
-	Metadata  []byte
-	Untrusted bool // no root that the system trusts vouches for it
-	source    string
-}
-
-// CheckSource says what is wrong with the file or address of metadata.
-func CheckSource(source string) error {
-	if source == "" || isAddress(source) {
-		return nil
-	}
-	return CheckOpen(source)
-}
-
-func isAddress(source string) bool {
-	lower := strings.ToLower(source)
-	return strings.HasPrefix(lower, "http://") || strings.HasPrefix(lower, "https://")
-}
-
-// ReadArrival reads metadata from a file or address, and refuses a guardian that
-// nobody can be advised to trust.
-func ReadArrival(ctx context.Context, source string) (*Arrival, error) {
-	data, err := guardian.Load(ctx, source)
-	if err != nil {
+// LoadUsable reads the metadata of a fabric, and refuses one that could not be
+// given access.
+func LoadUsable(ctx context.Context, source string) (*Fabric, error) {
+	f, err := LoadFabric(ctx, source)
+	switch {
+	case err != nil:
 		return nil, err
+	case len(f.Broken) > 0:
+		return nil, errors.New(strings.Join(f.Broken, "\n"))
+	case f.Expired:
+		return nil, problem("Its certificates have expired. Have the fabric send metadata with new ones, and import that on the Guardians page.")
 	}
-	g, err := guardian.ParseMetadata(data)
-	if err != nil {
-		return nil, err
-	}
-	now := time.Now()
-	if err := CheckAccess(g, now); err != nil {
-		return nil, err
-	}
-	unknown := g.Check(now, guardian.CheckOptions{})
-	return &Arrival{Guardian: g, Metadata: data, Untrusted: errors.Is(unknown, guardian.ErrUntrustedRoot), source: source}, nil
+	return f, nil
 }
 
-// Proposal is a name to begin with.
-func (a *Arrival) Proposal() string {
-	if !isAddress(a.source) {
-		return strings.TrimSuffix(filepath.Base(a.source), filepath.Ext(a.source))
+// ProposeName gives a name to begin with for a fabric from that source.
+func ProposeName(f *Fabric, source string) string {
+	if IsAddress(source) {
+		return f.Guardian.Signing.Subject.CommonName
 	}
-	return a.Guardian.Signing.Subject.CommonName
+	return strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))
 }
 
 // Grant gives access to a guardian that just came into the store.
