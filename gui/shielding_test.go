@@ -26,8 +26,8 @@ import (
 	"github.com/scutum-project/scutum/vhdx/volume/volumetest"
 )
 
-// toggle ticks a box, or takes the tick away.
-func (d *driver) toggle(text string) {
+// tick ticks a box, or takes the tick away.
+func (d *driver) tick(text string) {
 	d.t.Helper()
 	all := find(d, func(c *widgets.Check) bool { return c.Text == text })
 	require.NotEmpty(d.t, all, "no box %q", text)
@@ -194,7 +194,7 @@ func TestShieldingWizard(t *testing.T) {
 	d.enter("Name for the guardian", "Second site")
 	d.tap("Trust this guardian")
 	require.False(t, d.off("Next"), "the one that was imported has access")
-	d.toggle("Fabric")
+	d.tick("Fabric")
 	d.picture("shielding-2")
 	d.tap("Next")
 
@@ -205,18 +205,18 @@ func TestShieldingWizard(t *testing.T) {
 	require.Empty(t, d.field("Add a template (catalog or signed disk)").Text())
 	d.enter("Add a template (catalog or signed disk)", disk)
 	require.Contains(t, d.field("Add a template (catalog or signed disk)").Message(), "already")
-	d.toggle("Only this very catalog")
+	d.tick("Only this very catalog")
 	d.picture("shielding-3-pin")
 	d.pick("later versions only")
 	require.True(t, find(d, func(*widgets.Check) bool { return true })[0].Disabled(), "later versions are other catalogs")
 	d.pick("this version and later ones")
-	d.toggle("Only this very catalog")
-	d.toggle("Only this very catalog")
+	d.tick("Only this very catalog")
+	d.tick("Only this very catalog")
 	d.tap("Remove")
 	require.True(t, d.off("Next"))
 	d.enter("Add a template (catalog or signed disk)", disk)
 	d.pick("this version and later ones")
-	d.toggle("Only this very catalog")
+	d.tick("Only this very catalog")
 	d.picture("shielding-3")
 	d.tap("Next")
 
@@ -307,7 +307,7 @@ func TestShieldingExistingVM(t *testing.T) {
 	d.enter("Passphrase", "open sesame")
 	require.Contains(t, d.says(), "The keys of Contoso are open.")
 	require.Empty(t, find(d, func(c *widgets.Check) bool { return c.Text == "Contoso" }), "the owner has access anyway")
-	d.toggle("Fabric")
+	d.tick("Fabric")
 	d.picture("existing-2")
 	d.tap("Next")
 	require.True(t, d.stands("Step 3 of 4"))
@@ -355,9 +355,9 @@ func TestShieldingEdit(t *testing.T) {
 	d.tap("Next")
 	require.True(t, d.off("Next"))
 	d.enter("Passphrase", "open sesame")
-	d.toggle("Fabric")
+	d.tick("Fabric")
 	require.Contains(t, d.says(), "Revoking looks forward only")
-	d.toggle("Second site")
+	d.tick("Second site")
 	d.resize(900, 1300)
 	d.picture("edit-2")
 	d.resize(900, 600)
