@@ -27,6 +27,28 @@ func LoadPEM(cert, key []byte) (*Identity, error) {
 	return id, nil
 }
 
+// ParseCertificates reads the certificates of a file: PEM, in which other blocks are passed over, or DER, one after the other.
+// There is at least one. It says nothing of whether they can be trusted.
+func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
+	if IsPEM(data) {
+		return certificatesFromPEM(data)
+	}
+	if len(data) > MaxKeyFile {
+		return nil, fmt.Errorf("%d bytes are more than the %d that are accepted", len(data), MaxKeyFile)
+	}
+	certificates, err := x509.ParseCertificates(data)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("it is neither a PEM nor a DER certificate: %w", err)
+	case len(certificates) == 0:
+		return nil, errors.New("there is no certificate in it")
+	}
+	return certificates, nil
+}
+
+// IsPEM says whether data is a PEM file (RFC 7468), by the line with which a block begins.
+func IsPEM(data []byte) bool { return bytes.Contains(data, []byte("-----BEGIN ")) }
+
 func certificatesFromPEM(data []byte) ([]*x509.Certificate, error) {
 	blocks, err := pemBlocks(data)
 	if err != nil {

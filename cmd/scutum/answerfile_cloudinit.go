@@ -11,6 +11,7 @@ import (
 
 	"github.com/scutum-project/scutum/pdk/answerfile"
 	"github.com/scutum-project/scutum/pdk/fsk"
+	"github.com/scutum-project/scutum/signing"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
 )
 
@@ -174,7 +175,7 @@ func readSSHKeys(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if isPEM(data) { // a private key, of which no error may show a line
+	if signing.IsPEM(data) { // a private key, of which no error may show a line
 		clear(data)
 		return nil, fmt.Errorf("read %s: it holds no public SSH keys but PEM; the public key is in the file that ends in .pub", path)
 	}

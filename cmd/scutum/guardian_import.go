@@ -229,7 +229,7 @@ func (o *guardianImport) load(ctx context.Context, path string) (*signing.Identi
 	if err != nil {
 		return nil, err
 	}
-	if isPEM(pfx) {
+	if signing.IsPEM(pfx) {
 		return nil, fmt.Errorf("%s is a PEM file: join certificate and key to a PFX file, with openssl pkcs12 -export", path)
 	}
 	id, _, err := loadPFX(ctx, path, pfx, &o.pfx)

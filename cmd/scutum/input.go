@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -79,38 +78,15 @@ func named[T any](value T, err error) func(path string) (T, error) {
 	}
 }
 
-// readCertificates reads the certificates of a PEM file, or the one of a DER
-// file.
+// readCertificates reads the certificates of a PEM or a DER file.
 func readCertificates(path string) ([]*x509.Certificate, error) {
 	data, err := readFile(path, signing.MaxKeyFile)
 	if err != nil {
 		return nil, err
 	}
-	var certificates []*x509.Certificate
-	if begun := bytes.Count(data, pemBegin); begun > 0 {
-		for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-			begun--
-			if block.Type != "CERTIFICATE" {
-				continue
-			}
-			c, err := x509.ParseCertificate(block.Bytes)
-			if err != nil {
-				return nil, fmt.Errorf("read %s: certificate %d: %w", path, len(certificates)+1, err)
-			}
-			certificates = append(certificates, c)
-		}
-		if begun > 0 { // pem.Decode passes over what it cannot read
-			return nil, fmt.Errorf("read %s: %d of its PEM blocks cannot be read: have the file sent again", path, begun)
-		}
-	} else if certificates, err = x509.ParseCertificates(data); err != nil {
-		return nil, fmt.Errorf("read %s: it is neither a PEM nor a DER certificate: %w", path, err)
-	}
-	if len(certificates) == 0 {
-		return nil, fmt.Errorf("read %s: there is no certificate in it", path)
+	certificates, err := signing.ParseCertificates(data)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return certificates, nil
 }
-
-var pemBegin = []byte("-----BEGIN ")
-
-func isPEM(data []byte) bool { return bytes.Contains(data, pemBegin) }

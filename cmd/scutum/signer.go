@@ -42,7 +42,7 @@ func (s *signerSource) load(ctx context.Context) (*signing.Identity, error) {
 		defer clear(key)
 		return named(signing.LoadPEM(cert, key))(s.cert + " and " + s.key)
 	}
-	if isPEM(cert) {
+	if signing.IsPEM(cert) {
 		return nil, fmt.Errorf("%s is a PEM file: name that of its private key with --key", s.cert)
 	}
 	id, _, err := loadPFX(ctx, s.cert, cert, &s.password)

@@ -1,10 +1,9 @@
 package model
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
-	"encoding/pem"
+	"fmt"
 	"time"
 
 	"github.com/scutum-project/scutum/pdk"
@@ -61,26 +60,17 @@ func (v Verify) Job(result func(*Verification)) func(ctx context.Context, update
 	}
 }
 
-// ReadCertificates reads the certificates of a PEM file, or those of a DER file.
+// ReadCertificates reads the certificates of a PEM or a DER file.
 func ReadCertificates(path string) ([]*x509.Certificate, error) {
 	data, err := ReadFile(path, signing.MaxKeyFile)
 	if err != nil {
 		return nil, err
 	}
-	var der []byte
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type == "CERTIFICATE" {
-			der = append(der, block.Bytes...)
-		}
+	certificates, err := signing.ParseCertificates(data)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	if !bytes.Contains(data, []byte("-----BEGIN ")) {
-		der = data
-	}
-	certificates, err := x509.ParseCertificates(der)
-	if err == nil && len(certificates) == 0 {
-		err = problem("There is no certificate in this file. Choose another.")
-	}
-	return certificates, err
+	return certificates, nil
 }
 
 // Contents are what is in a file that is not a disk: the one for its kind is
