@@ -1,7 +1,6 @@
 package gui
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -247,15 +246,13 @@ func TestGuardiansExpired(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, store.AddOwner(owner, "x", false))
 	}
-	path, _ := fabricFile(t, time.Second)
+	path, former := fabricFile(t, time.Second)
 	metadata, err := os.ReadFile(path)
 	require.NoError(t, err)
 	_, err = store.Add("Former fabric", metadata, false)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(os.Getenv("SCUTUM_HOME"), "guardians", "Torn.xml"), []byte("<"), 0o600))
-	ctx, stop := context.WithTimeout(context.Background(), 2*time.Second)
-	defer stop()
-	<-ctx.Done() // until the certificates have expired
+	require.Eventually(t, func() bool { return time.Now().After(former.Expires()) }, 10*time.Second, 10*time.Millisecond)
 	d.w.show(placeGuardians)
 	d.settle()
 	require.Equal(t, "valid", d.item("Contoso").State())
@@ -263,6 +260,11 @@ func TestGuardiansExpired(t *testing.T) {
 	require.Equal(t, "expired", d.item("Former fabric").State())
 	require.Equal(t, "damaged", d.item("Torn").State())
 	d.picture("guardians-list")
+	d.w.app.Preferences().SetString(prefTheme, "dark")
+	d.w.applyTheme()
+	d.resize(1600, 1000)
+	d.picture("guardians-list-wide-dark")
+	d.resize(900, 600)
 	d.press(d.item("Former fabric"))
 	require.Contains(t, d.notices(), "cannot be used now")
 	d.picture("guardians-expired")

@@ -107,6 +107,8 @@ func TestRecoveryFromDisk(t *testing.T) {
 	require.Contains(t, d.notices(), "manage-bde -unlock")
 	require.Empty(t, d.field("Passphrase of the owner").Text())
 	d.picture("recovery-done")
+	d.resize(1600, 1000)
+	d.picture("recovery-done-wide")
 	judgeBEK(t, folder, out, saved, "--pdk", shielding)
 }
 
