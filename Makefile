@@ -19,6 +19,7 @@ TEST_PACKAGES  := $(DEMO_PACKAGES) cloud-init cryptsetup-bin dislocker e2fsprogs
 	perl-base python3-cryptography python3-yaml util-linux xxd xz-utils
 GUI_PACKAGES   := gcc libc6-dev libgl-dev libgles-dev libx11-dev libxcursor-dev libxi-dev libxinerama-dev libxrandr-dev libxxf86vm-dev \
 	pkg-config
+WINDOW_PACKAGES := gir1.2-gtk-3.0 imagemagick openbox python3-gi tesseract-ocr tesseract-ocr-eng xdotool xvfb
 SHOT_PACKAGES  := dosfstools fonts-ipafont-gothic gdisk mtools ntfs-3g qemu-utils wimtools
 BENCH_PACKAGES := ca-certificates cryptsetup-bin fio gdisk openssl qemu-utils
 
@@ -47,7 +48,7 @@ screenshots: ## render every page of the desktop into docs/images
 	CGO_ENABLED=0 go test -count 1 -run TestScreens ./gui -args -screenshots '$(CURDIR)/docs/images'
 
 test: ## set up, then run everything that must pass
-	.ci/setup $(TEST_PACKAGES) $(GUI_PACKAGES) $(SHOT_PACKAGES)
+	.ci/setup $(TEST_PACKAGES) $(GUI_PACKAGES) $(WINDOW_PACKAGES) $(SHOT_PACKAGES)
 	$(MAKE) --no-print-directory lint cross
 	.ci/fuzz 3s
 	go test -race -short -timeout 15m ./...
