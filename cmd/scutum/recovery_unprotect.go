@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -124,11 +123,11 @@ func (o *unprotect) open(ctx context.Context, in string, encrypted *recovery.Enc
 			}
 			owners[f.owner] = owner
 		}
-		decrypter, ok := owner.EncryptionKey.(crypto.Decrypter)
-		if !ok {
-			return nil, nil, fmt.Errorf("owner guardian %s: its encryption key cannot decrypt", f.owner)
+		encryptionKey, err := decrypter(owner)
+		if err != nil {
+			return nil, nil, err
 		}
-		if key, err := f.OpenRecovery(encrypted, decrypter); err == nil {
+		if key, err := f.OpenRecovery(encrypted, encryptionKey); err == nil {
 			return key, f, nil
 		}
 	}
