@@ -17,7 +17,8 @@ import (
 // A kpChange is what grant and revoke have in common.
 type kpChange struct {
 	out        string
-	before     fs.FileInfo // of the file that is changed
+	fit        fitGuardians // of grant alone
+	before     fs.FileInfo  // of the file that is changed
 	force      bool
 	passphrase passwordSource
 }
@@ -48,6 +49,7 @@ the command shows them, look at them.`,
 		},
 		ValidArgsFunction: completeArguments(nil, completeGuardians),
 	}
+	o.fit.flags(cmd)
 	o.flags(cmd)
 	return cmd
 }
@@ -59,6 +61,9 @@ func (o *kpChange) grant(ctx context.Context, path, name string) (*protectorFact
 	}
 	g, err := store.Get(name)
 	if err != nil {
+		return nil, err
+	}
+	if err := o.fit.check(g); err != nil {
 		return nil, err
 	}
 	owner, err := o.owner(ctx, store, p)

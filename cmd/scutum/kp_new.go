@@ -12,6 +12,7 @@ import (
 type kpNew struct {
 	owner      string
 	guardians  []string
+	fit        fitGuardians
 	force      bool
 	passphrase passwordSource
 }
@@ -34,6 +35,7 @@ func kpNewCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&o.owner, "owner", "", "`NAME` of the owner guardian, whose keys are in the store")
 	cmd.Flags().StringArrayVar(&o.guardians, "guardian", nil, "`NAME` of a guardian to grant access to; may be repeated")
+	o.fit.flags(cmd)
 	o.passphrase.flags(cmd)
 	forceFlag(cmd, &o.force)
 	jsonFlag(cmd)
@@ -55,8 +57,14 @@ func (o *kpNew) run(ctx context.Context, out string) (*protectorFacts, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := o.fit.check(guardians...); err != nil {
+		return nil, err
+	}
 	owner, err := readOwner(ctx, store, o.owner, &o.passphrase)
 	if err != nil {
+		return nil, err
+	}
+	if err := o.fit.check(&owner.Guardian); err != nil {
 		return nil, err
 	}
 	p, key, err := keyprotector.New(owner, guardians)

@@ -188,7 +188,7 @@ func (o *pdkEdit) change(store *guardian.Store, path string, d *pdk.ShieldingDat
 	if c.Grant, err = readGuardians(store, o.grant); err != nil {
 		return nil, err
 	}
-	return &c, o.checkGuardians(c.Grant...)
+	return &c, o.fit.check(c.Grant...)
 }
 
 // volumes removes qualifiers by their numbers, and adds new ones.

@@ -95,7 +95,7 @@ func (o *pdkNew) run(ctx context.Context, out string) (*shieldingFacts, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.checkGuardians(guardians...); err != nil {
+	if err := o.fit.check(guardians...); err != nil {
 		return nil, err
 	}
 	options := pdk.Options{Kind: pdk.Template, Policy: pdk.Policy(o.policy)}
@@ -115,7 +115,7 @@ func (o *pdkNew) run(ctx context.Context, out string) (*shieldingFacts, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.checkGuardians(&owner.Guardian); err != nil {
+	if err := o.fit.check(&owner.Guardian); err != nil {
 		return nil, err
 	}
 	data, err := pdk.New(owner, guardians, options)

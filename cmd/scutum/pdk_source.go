@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,7 +26,7 @@ type pdkSource struct {
 	vsc        []string
 	answerFile string
 	files      []string
-	expired    bool
+	fit        fitGuardians
 }
 
 func (o *pdkSource) flags(cmd *cobra.Command) {
@@ -36,7 +35,7 @@ func (o *pdkSource) flags(cmd *cobra.Command) {
 		"accept templates like that of `FILE[,RULE][,pin]`, a .vsc file or a signed disk; RULE is equals, greater or greater-or-equal; may be repeated")
 	cmd.Flags().StringVar(&o.answerFile, "answer-file", "", "the answer file, from `FILE`")
 	cmd.Flags().StringArrayVar(&o.files, "file", nil, "another file for the virtual machine, from `FILE`; may be repeated")
-	cmd.Flags().BoolVar(&o.expired, "allow-expired", false, "accept guardians with expired certificates")
+	o.fit.flags(cmd)
 	completeFlag(cmd, "policy", cobra.FixedCompletions([]cobra.Completion{string(pdk.Shielded), string(pdk.EncryptionSupported)}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -168,21 +167,6 @@ func readSecret(path string) (pdk.File, error) {
 		return pdk.File{}, err
 	}
 	return pdk.File{Name: filepath.Base(path), Content: bytes.Clone(buffer[:n])}, nil
-}
-
-// checkGuardians refuses guardians that are not fit to get access. Whether to
-// trust them was asked when they came into the store.
-func (o *pdkSource) checkGuardians(guardians ...*guardian.Guardian) error {
-	for _, g := range guardians {
-		err := g.Check(time.Now(), guardian.CheckOptions{AllowUntrustedRoot: true, AllowExpired: o.expired})
-		switch {
-		case errors.Is(err, guardian.ErrExpired):
-			return fmt.Errorf("guardian %q: %w; --allow-expired accepts it", g.Name, err)
-		case err != nil:
-			return fmt.Errorf("guardian %q: %w", g.Name, err)
-		}
-	}
-	return nil
 }
 
 // sameName finds the file of a name in a payload, whatever the case.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +35,29 @@ func readGuardians(store *guardian.Store, names []string) ([]*guardian.Guardian,
 		all = append(all, g)
 	}
 	return all, nil
+}
+
+// fitGuardians says which guardians may get access, or make what others have
+// access to.
+type fitGuardians struct{ expired bool }
+
+func (f *fitGuardians) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.expired, "allow-expired", false, "accept guardians with expired certificates")
+}
+
+// check refuses those that are not fit. Whether to trust them was asked when they
+// came into the store.
+func (f *fitGuardians) check(guardians ...*guardian.Guardian) error {
+	for _, g := range guardians {
+		err := g.Check(time.Now(), guardian.CheckOptions{AllowUntrustedRoot: true, AllowExpired: f.expired})
+		switch {
+		case errors.Is(err, guardian.ErrExpired):
+			return fmt.Errorf("guardian %q: %w; --allow-expired accepts it", g.Name, err)
+		case err != nil:
+			return fmt.Errorf("guardian %q: %w", g.Name, err)
+		}
+	}
+	return nil
 }
 
 // readOwner reads an owner guardian with its private keys. The terminal is asked
