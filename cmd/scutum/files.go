@@ -38,10 +38,11 @@ func claim(force bool, outputs []file, inputs ...file) error {
 				return fmt.Errorf("%s and %s are the same file, %s: give the new file another name", other.name, out.name, out.path)
 			}
 		}
+		if _, err := os.Lstat(out.path); err == nil && !force { // be it a link that leads nowhere
+			return &fs.PathError{Op: "create", Path: out.path, Err: fs.ErrExist}
+		}
 		switch info, err := os.Stat(out.path); {
 		case err != nil: // there is none, or what is wrong shows when it is written
-		case !force:
-			return &fs.PathError{Op: "create", Path: out.path, Err: fs.ErrExist}
 		case !info.Mode().IsRegular():
 			return &fs.PathError{Op: "create", Path: out.path, Err: errors.New("what is there is not a file that can be replaced")}
 		}

@@ -141,7 +141,7 @@ func (o *pdkShow) openWith(ctx context.Context, store *guardian.Store, path stri
 }
 
 // saveFiles writes the files into the folder, which it makes if need be. None is
-// written when one is in the way.
+// written when one is in the way, and none stays when one cannot be written.
 func (o *pdkShow) saveFiles(p *pdk.Payload, inputs ...file) error {
 	var files []pdk.File
 	if p.AnswerFile != nil {
@@ -160,6 +160,9 @@ func (o *pdkShow) saveFiles(p *pdk.Payload, inputs ...file) error {
 	}
 	for i, f := range files {
 		if err := atomicfile.WriteFile(outputs[i].path, f.Content, 0o600, o.force); err != nil {
+			for _, written := range outputs[:i] {
+				_ = os.Remove(written.path)
+			}
 			return err
 		}
 	}
