@@ -88,8 +88,8 @@ func chain(name, path string) []file {
 // it in its place: it must be a file.
 func changeable(path string) (fs.FileInfo, error) {
 	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
+	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: failed.Err}
 	}
 	if !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("what is there is not a file that can be changed")}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,8 +20,38 @@ func required(cmd *cobra.Command, names ...string) {
 			}
 		}
 		if len(missing) > 0 {
-			return usageError(cmd, errors.New(strings.Join(missing, " and ")+" is missing"))
+			return usageError(cmd, errors.New(areMissing(missing)))
 		}
 		return args(cmd, given)
 	}
+}
+
+// areMissing says of flags that they are missing.
+func areMissing(flags []string) string {
+	last := len(flags) - 1
+	if last == 0 {
+		return flags[0] + " is missing"
+	}
+	return strings.Join(flags[:last], ", ") + " and " + flags[last] + " are missing"
+}
+
+// oneOf completes the value of a flag with those that it may have.
+func oneOf(cmd *cobra.Command, flag string, values ...cobra.Completion) {
+	completeFlag(cmd, flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// flagError says what is wrong with a flag, in words of the program's users.
+func flagError(cmd *cobra.Command, err error) error {
+	var number *strconv.NumError
+	switch {
+	case errors.As(err, &number):
+		why := "it is not a whole number"
+		if errors.Is(err, strconv.ErrRange) {
+			why = "the number is too great"
+		}
+		err = errors.New(strings.Replace(err.Error(), number.Error(), why, 1))
+	case strings.HasPrefix(err.Error(), "unknown shorthand flag"):
+		err = fmt.Errorf("%w; where a file is meant, write ./ before its name", err)
+	}
+	return usageError(cmd, err)
 }

@@ -51,9 +51,9 @@ nobody can change it. Back up the folder of the store.`,
 	cmd.Flags().StringVar(&o.keyType, "key-type", string(signing.RSA2048), "`KIND` of both keys: rsa2048, rsa3072 or rsa4096")
 	cmd.Flags().IntVar(&o.days, "days", 3650, "valid for this many `DAYS` from now on")
 	cmd.Flags().BoolVar(&o.force, "force", false, "replace a fabric guardian of that name")
-	o.passphrase.flags(cmd)
+	o.passphrase.flagsFor(cmd, "", "the passphrase for the keys in the store")
 	jsonFlag(cmd)
-	completeFlag(cmd, "key-type", cobra.FixedCompletions([]cobra.Completion{"rsa2048", "rsa3072", "rsa4096"}, cobra.ShellCompDirectiveNoFileComp))
+	oneOf(cmd, "key-type", "rsa2048", "rsa3072", "rsa4096")
 	return cmd
 }
 

@@ -25,7 +25,7 @@ type kpChange struct {
 
 func (o *kpChange) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.out, "out", "", "write the changed key protector to `FILE`, and leave the old one as it is")
-	o.passphrase.flags(cmd)
+	o.passphrase.flagsFor(cmd, "", "the owner's passphrase")
 	forceFlag(cmd, &o.force)
 	jsonFlag(cmd)
 }

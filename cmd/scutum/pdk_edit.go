@@ -65,7 +65,7 @@ then: change the secrets themselves where that matters.`,
 	cmd.Flags().IntSliceVar(&o.removeVSC, "remove-vsc", nil, "remove the qualifier of this `NUMBER`; may be repeated")
 	cmd.Flags().StringArrayVar(&o.removeFile, "remove-file", nil, "remove the file of this `NAME`; may be repeated")
 	cmd.Flags().StringVar(&o.out, "out", "", "write the changed file to `FILE`, and leave the old one as it is")
-	o.passphrase.flags(cmd)
+	o.passphrase.flagsFor(cmd, "", "the owner's passphrase")
 	forceFlag(cmd, &o.force)
 	jsonFlag(cmd)
 	completeFlag(cmd, "grant", completeGuardians)
@@ -75,7 +75,7 @@ then: change the secrets themselves where that matters.`,
 
 func (o *pdkEdit) check() error {
 	if o.policy == "" && len(o.vsc)+len(o.files)+len(o.grant)+len(o.revoke)+len(o.removeVSC)+len(o.removeFile) == 0 && o.answerFile == "" {
-		return errors.New("there is nothing to change: say what, with --policy, --grant, --revoke, --vsc, --answer-file or --file")
+		return errors.New("there is nothing to change: say what, with --policy, --grant, --revoke, --vsc, --remove-vsc, --answer-file, --file or --remove-file")
 	}
 	return o.pdkSource.check()
 }

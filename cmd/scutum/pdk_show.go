@@ -47,7 +47,7 @@ your eyes alone.`,
 	}
 	cmd.Flags().BoolVar(&o.open, "open", false, "open the secrets with keys from the guardian store")
 	cmd.Flags().StringVar(&o.save, "save", "", "with --open, write the files to the folder `DIR`")
-	o.passphrase.flags(cmd)
+	o.passphrase.flagsFor(cmd, "", "the passphrase of the keys that open the secrets")
 	forceFlag(cmd, &o.force)
 	jsonFlag(cmd)
 	return cmd
@@ -93,7 +93,7 @@ func (f *secretFacts) text(s *sheet) {
 
 func (o *pdkShow) run(cmd *cobra.Command, path string) (*shieldingFacts, error) {
 	if !o.open && (o.save != "" || o.passphrase.given()) {
-		return nil, usageError(cmd, fmt.Errorf("--save and a password go with --open"))
+		return nil, usageError(cmd, fmt.Errorf("--save and a passphrase go with --open"))
 	}
 	store, err := openStore()
 	if err != nil {

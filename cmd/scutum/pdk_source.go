@@ -32,11 +32,11 @@ type pdkSource struct {
 func (o *pdkSource) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.policy, "policy", "", "`POLICY`: shielded, or encryption-supported, which leaves the operator the console")
 	cmd.Flags().StringArrayVar(&o.vsc, "vsc", nil,
-		"accept templates like that of `FILE[,RULE][,pin]`, a .vsc file or a signed disk; RULE is equals, greater or greater-or-equal; may be repeated")
+		"`FILE[,RULE][,pin]`: accept templates like that of FILE, a .vsc file or a signed disk; RULE is equals, greater or greater-or-equal; may be repeated")
 	cmd.Flags().StringVar(&o.answerFile, "answer-file", "", "the answer file, from `FILE`")
 	cmd.Flags().StringArrayVar(&o.files, "file", nil, "another file for the virtual machine, from `FILE`; may be repeated")
 	o.fit.flags(cmd)
-	completeFlag(cmd, "policy", cobra.FixedCompletions([]cobra.Completion{string(pdk.Shielded), string(pdk.EncryptionSupported)}, cobra.ShellCompDirectiveNoFileComp))
+	oneOf(cmd, "policy", string(pdk.Shielded), string(pdk.EncryptionSupported))
 }
 
 // inputs are the files that the source is read from.

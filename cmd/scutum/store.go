@@ -30,7 +30,7 @@ func readGuardians(store *guardian.Store, names []string) ([]*guardian.Guardian,
 	for _, name := range names {
 		g, err := store.Get(name)
 		if err != nil {
-			return nil, err
+			return nil, whichThereAre(err)
 		}
 		all = append(all, g)
 	}
@@ -65,14 +65,24 @@ func (f *fitGuardians) check(guardians ...*guardian.Guardian) error {
 func readOwner(ctx context.Context, store *guardian.Store, name string, passphrase *passwordSource) (*guardian.Owner, error) {
 	if !passphrase.given() {
 		if o, err := store.Owner(name, ""); !errors.Is(err, signing.ErrPassword) {
-			return o, err
+			return o, whichThereAre(err)
 		}
 	}
 	secret, err := passphrase.read(ctx, "passphrase of owner guardian "+name, false)
 	if err != nil {
 		return nil, err
 	}
-	return store.Owner(name, secret)
+	o, err := store.Owner(name, secret)
+	return o, whichThereAre(err)
+}
+
+// whichThereAre adds to the error about a guardian that is not in the store how
+// to find those that are.
+func whichThereAre(err error) error {
+	if errors.Is(err, guardian.ErrNotFound) {
+		err = fmt.Errorf(`%w; "scutum guardian list" names those that are`, err)
+	}
+	return err
 }
 
 // ownerWithKey finds the owner guardian whose signing or encryption key the

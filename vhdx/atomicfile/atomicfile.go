@@ -44,7 +44,7 @@ func create(path string, perm fs.FileMode, overwrite bool) (*File, error) {
 	if err != nil {
 		var pathError *fs.PathError
 		if errors.As(err, &pathError) {
-			pathError.Path = path
+			pathError.Op, pathError.Path = "create", path
 		}
 		return nil, err
 	}
