@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // required makes flags mandatory. Their absence is bad usage.
@@ -54,4 +55,15 @@ func flagError(cmd *cobra.Command, err error) error {
 		err = fmt.Errorf("%w; where a file is meant, write ./ before its name", err)
 	}
 	return usageError(cmd, err)
+}
+
+// refuseEmpty refuses flags without a value, such as --out "$OUT" where that is
+// not set: the command would do as if they were not there.
+func refuseEmpty(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && f.Value.String() == "" && err == nil {
+			err = usageError(cmd, errors.New("--"+f.Name+" is empty"))
+		}
+	})
+	return err
 }
