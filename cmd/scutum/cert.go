@@ -134,7 +134,7 @@ func (o *certNew) newPassword(ctx context.Context, out string) (string, error) {
 	}
 	password, err := o.password.read(ctx, "password for "+out, true)
 	if err == nil && password == "" {
-		err = errors.New("password: it is empty; with --no-password, whoever gets the file has the key")
+		err = fmt.Errorf("password for %s: it is empty; with --no-password, whoever gets the file has the key", out)
 	}
 	return password, err
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -88,7 +87,7 @@ func (o *guardianNew) run(ctx context.Context, name string) (*guardian.Owner, er
 func newPassphrase(ctx context.Context, name string, from *passwordSource) (string, error) {
 	passphrase, err := from.read(ctx, "passphrase for owner guardian "+name, true)
 	if err == nil && passphrase == "" {
-		err = errors.New("password: it is empty, and would leave the private keys open to whoever gets the files")
+		err = fmt.Errorf("passphrase for owner guardian %s: it is empty, and would leave the private keys open to whoever gets the files", name)
 	}
 	return passphrase, err
 }

@@ -73,6 +73,9 @@ func readOwner(ctx context.Context, store *guardian.Store, name string, passphra
 		return nil, err
 	}
 	o, err := store.Owner(name, secret)
+	if errors.Is(err, signing.ErrPassword) {
+		return nil, fmt.Errorf("guardian %s: the passphrase is wrong, or the key files are damaged", name)
+	}
 	return o, whichThereAre(err)
 }
 
