@@ -77,7 +77,7 @@ func options(t testing.TB) Options {
 		},
 		Payload: Payload{
 			AnswerFile: &File{"unattend.xml", []byte("<unattend>secret</unattend>")},
-			Files:      []File{{"rdp.pfx", []byte{0, 1, 2, 0xff}}, {`a "b" ü.txt`, nil}},
+			Files:      []File{{"rdp.pfx", []byte{0, 1, 2, 0xff}}, {`a (b) ü.txt`, nil}},
 		},
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/scutum-project/scutum/pdk/filename"
 )
 
 // A File is one of the files that are put into the virtual machine.
@@ -78,7 +80,8 @@ func (p *Payload) checkFor(kind Kind) error {
 	return p.Check()
 }
 
-// checkFileName accepts what is one name on every system. Windows would drop a dot or space at the end.
+// checkFileName accepts what Windows and Linux take for the name of a file. Windows would drop a dot or space at the end, and
+// write to a device what has its name.
 func checkFileName(name string) error {
 	switch {
 	case name == "":
@@ -87,8 +90,10 @@ func checkFileName(name string) error {
 		return fmt.Errorf("has %d bytes, at most %d are allowed", len(name), MaxFileName)
 	case !utf8.ValidString(name):
 		return errors.New("is not UTF-8")
-	case strings.ContainsAny(name, `/\:`):
-		return errors.New(`holds / or \ or :, which would lead elsewhere`)
+	case strings.ContainsAny(name, filename.Forbidden):
+		return errors.New("holds one of " + filename.Forbidden + ", which file names cannot have everywhere")
+	case filename.IsDevice(name):
+		return errors.New("is that of a device on Windows")
 	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }):
 		return errors.New("holds a character that is not printable")
 	case strings.HasSuffix(name, ".") || strings.HasSuffix(name, " "):
@@ -105,7 +110,7 @@ const maxPlain = 768 << 10
 func (p *Payload) encode() []byte {
 	size := len(`{"answerFile":,"files":[]}`)
 	for _, f := range p.all() {
-		size += len(`{"name":"","content":""},`) + 2*len(f.Name) + base64.StdEncoding.EncodedLen(len(f.Content))
+		size += len(`{"name":"","content":""},`) + len(f.Name) + base64.StdEncoding.EncodedLen(len(f.Content))
 	}
 	out := append(make([]byte, 0, size), '{')
 	if p.AnswerFile != nil {
@@ -121,9 +126,9 @@ func (p *Payload) encode() []byte {
 	return append(out, "]}"...)
 }
 
-// encode appends the file. In a name that was checked, only quotation marks need an escape.
+// encode appends the file. In a name that was checked, nothing needs an escape.
 func (f *File) encode(out []byte) []byte {
-	out = append(out, `{"name":"`+strings.ReplaceAll(f.Name, `"`, `\"`)+`","content":"`...)
+	out = append(out, `{"name":"`+f.Name+`","content":"`...)
 	return append(base64.StdEncoding.AppendEncode(out, f.Content), `"}`...)
 }
 

@@ -33,13 +33,17 @@ func TestPayloadCheck(t *testing.T) {
 		say     string // empty: it is good
 	}{
 		"none":                  {Payload{}, ""},
-		"names":                 {files("a", "ä b.c", ".hidden", "...x", `q"uote`, "日本　語"), ""},
+		"names":                 {files("a", "ä b.c", ".hidden", "...x", "-x", "com10", "nullify", "日本　語"), ""},
 		"longest name":          {files(strings.Repeat("x", MaxFileName)), ""},
 		"too long a name":       {files(strings.Repeat("x", MaxFileName+1)), "has 256 bytes"},
 		"no name":               {files(""), "is empty"},
-		"slash":                 {files("a/b"), "would lead elsewhere"},
-		"backslash":             {files(`a\b`), "would lead elsewhere"},
-		"drive or stream":       {files("a:b"), "would lead elsewhere"},
+		"slash":                 {files("a/b"), "cannot have everywhere"},
+		"backslash":             {files(`a\b`), "cannot have everywhere"},
+		"drive or stream":       {files("a:b"), "cannot have everywhere"},
+		"quotation mark":        {files(`a"b`), "cannot have everywhere"},
+		"wildcard":              {files("a*"), "cannot have everywhere"},
+		"device":                {files("nul"), "is that of a device"},
+		"device, extended":      {files("COM1.txt"), "is that of a device"},
 		"this folder":           {files("."), "ends with a dot"},
 		"the folder above":      {files(".."), "ends with a dot"},
 		"a dot that is lost":    {files("a."), "ends with a dot"},
@@ -55,7 +59,7 @@ func TestPayloadCheck(t *testing.T) {
 		"that of the answer file": {
 			Payload{AnswerFile: &File{"unattend.xml", nil}, Files: []File{{"Unattend.XML", nil}}}, `two files have the name "Unattend.XML"`,
 		},
-		"bad name of the answer file": {Payload{AnswerFile: &File{"a/b", nil}}, "would lead elsewhere"},
+		"bad name of the answer file": {Payload{AnswerFile: &File{"a/b", nil}}, "cannot have everywhere"},
 		"most files":                  {files(numbered(MaxNumber)...), ""},
 		"too many files":              {files(numbered(MaxNumber + 1)...), "257 files, at most 256"},
 		"largest answer file":         {sized(MaxFiles), ""},
@@ -83,9 +87,9 @@ func TestPayloadCheck(t *testing.T) {
 // The largest payload that there can be fits into a file.
 func TestLargest(t *testing.T) {
 	o := options(t)
-	o.Payload = Payload{AnswerFile: &File{strings.Repeat(`"`, MaxFileName), make([]byte, MaxFiles-MaxNumber)}}
+	o.Payload = Payload{AnswerFile: &File{strings.Repeat("x", MaxFileName), make([]byte, MaxFiles-MaxNumber)}}
 	for i := range MaxNumber {
-		o.Payload.Files = append(o.Payload.Files, File{strings.Repeat(`"`, MaxFileName-3) + fmt.Sprintf("%03d", i), []byte{1}})
+		o.Payload.Files = append(o.Payload.Files, File{strings.Repeat("x", MaxFileName-3) + fmt.Sprintf("%03d", i), []byte{1}})
 	}
 	q := o.Volumes[0]
 	o.Volumes = nil

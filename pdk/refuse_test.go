@@ -215,7 +215,7 @@ func TestNewRefuses(t *testing.T) {
 		"qualifier's rule":      {func(o *Options) { o.Volumes[0].Rule = "" }, "qualifier 1: unknown rule"},
 		"qualifier's signer":    {func(o *Options) { o.Volumes[1].Signer = nil }, "qualifier 2: there is no signer"},
 		"qualifier's digest":    {func(o *Options) { o.Volumes[1].Digest = []byte{1} }, "qualifier 2: the digest"},
-		"name of a file":        {func(o *Options) { o.Payload.Files[0].Name = "../x" }, "would lead elsewhere"},
+		"name of a file":        {func(o *Options) { o.Payload.Files[0].Name = "../x" }, "cannot have everywhere"},
 		"name of a file, twice": {func(o *Options) { o.Payload.Files[0].Name = "UNATTEND.XML"; o.Payload.AnswerFile.Name = "unattend.xml" }, "two files have the name"},
 	} {
 		t.Run(name, func(t *testing.T) {

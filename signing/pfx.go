@@ -137,7 +137,7 @@ var (
 func kdfIterations(data []byte) (int, error) {
 	var file pfxFile
 	if err := unmarshalDER(data, &file); err != nil {
-		return 0, fmt.Errorf("it is no PFX file in DER, or it is damaged: %w", err)
+		return 0, errors.New("it is no PFX file in DER, or it is damaged")
 	}
 	mac := file.MACData.MAC.Algorithm
 	if len(mac.Algorithm) == 0 {

@@ -54,7 +54,7 @@ func (c *cloudInit) flags(cmd *cobra.Command) {
 	}
 	f.StringVar(&c.hostName, "host-name", "@ComputerName@", "Linux: `NAME` of the host")
 	f.Func("user", "Linux: make the account `NAME`; may be repeated", func(name string) error {
-		c.users = append(c.users, cloudInitUser{name: name, password: passwordSource{prefix: "user-"}})
+		c.users = append(c.users, cloudInitUser{name: name, password: passwordSource{prefix: "user-", where: " after --user " + name}})
 		return nil
 	})
 	f.Func("ssh-key", "Linux: let the user log on with the public keys in `FILE`, or with a substitution string; may be repeated",

@@ -87,7 +87,8 @@ A password that no flag leads to is asked for on the terminal.`,
 	o.cloudInit.flags(cmd)
 	forceFlag(cmd, &o.force)
 	jsonFlag(cmd)
-	completeFlag(cmd, "os", cobra.FixedCompletions([]cobra.Completion{"windows", "linux"}, cobra.ShellCompDirectiveNoFileComp))
+	oneOf(cmd, "os", "windows", "linux")
+	oneOf(cmd, "architecture", "amd64", "arm64")
 	return cmd
 }
 

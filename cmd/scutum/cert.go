@@ -65,6 +65,7 @@ that an authority of theirs has issued.`,
 	cmd.Flags().BoolVar(&o.noPassword, "no-password", false, "leave the key open to whoever gets the file")
 	jsonFlag(cmd)
 	required(cmd, "subject")
+	oneOf(cmd, "key-type", string(signing.RSA2048), string(signing.RSA3072), string(signing.RSA4096), string(signing.P256), string(signing.P384))
 	return cmd
 }
 
@@ -133,7 +134,7 @@ func (o *certNew) newPassword(ctx context.Context, out string) (string, error) {
 	}
 	password, err := o.password.read(ctx, "password for "+out, true)
 	if err == nil && password == "" {
-		err = errors.New("password: it is empty; with --no-password, whoever gets the file has the key")
+		err = fmt.Errorf("password for %s: it is empty; with --no-password, whoever gets the file has the key", out)
 	}
 	return password, err
 }

@@ -43,8 +43,12 @@ func confirm(ctx context.Context, about func(*sheet), question string) (bool, er
 		if a.err != nil {
 			return false, fmt.Errorf("nothing was answered: %w", a.err)
 		}
-		yes := strings.ToLower(strings.TrimSpace(a.line))
-		return yes == "yes" || yes == "y", nil
+		said := strings.ToLower(strings.TrimSpace(a.line))
+		yes := said == "yes" || said == "y"
+		if !yes {
+			fmt.Fprintln(t.out, "That was not yes: nothing is changed.")
+		}
+		return yes, nil
 	case <-ctx.Done():
 		fmt.Fprintln(t.out)
 		return false, ctx.Err()

@@ -38,10 +38,11 @@ func claim(force bool, outputs []file, inputs ...file) error {
 				return fmt.Errorf("%s and %s are the same file, %s: give the new file another name", other.name, out.name, out.path)
 			}
 		}
+		if _, err := os.Lstat(out.path); err == nil && !force { // be it a link that leads nowhere
+			return &fs.PathError{Op: "create", Path: out.path, Err: fs.ErrExist}
+		}
 		switch info, err := os.Stat(out.path); {
 		case err != nil: // there is none, or what is wrong shows when it is written
-		case !force:
-			return &fs.PathError{Op: "create", Path: out.path, Err: fs.ErrExist}
 		case !info.Mode().IsRegular():
 			return &fs.PathError{Op: "create", Path: out.path, Err: errors.New("what is there is not a file that can be replaced")}
 		}
@@ -83,22 +84,23 @@ func chain(name, path string) []file {
 	return all
 }
 
-// changeable says whether a command may put a changed file in the place of the one
-// at path: it must be a file.
-func changeable(path string) error {
+// changeable gives the file at path as it is before a command reads it, to change
+// it in its place: it must be a file.
+func changeable(path string) (fs.FileInfo, error) {
 	info, err := os.Stat(path)
-	if err != nil {
-		return err
+	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: failed.Err}
 	}
 	if !info.Mode().IsRegular() {
-		return &fs.PathError{Op: "read", Path: path, Err: errors.New("what is there is not a file that can be changed")}
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("what is there is not a file that can be changed")}
 	}
-	return nil
+	return info, nil
 }
 
 // saveChange writes a changed file: to out, or else in the place of the one at
-// path, also where a link leads to it.
-func saveChange(path, out string, data []byte, force bool) error {
+// path, also where a link leads to it. That one must still be as it was before it
+// was read, or what somebody else changed since would be undone: a revocation, say.
+func saveChange(path, out string, before fs.FileInfo, data []byte, force bool) error {
 	if out != "" {
 		return atomicfile.WriteFile(out, data, 0o666, force)
 	}
@@ -106,9 +108,26 @@ func saveChange(path, out string, data []byte, force bool) error {
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(target)
+	f, err := atomicfile.Create(target, true)
 	if err != nil {
 		return err
 	}
-	return atomicfile.WriteFile(target, data, info.Mode().Perm(), true)
+	defer f.Discard()
+	if err := f.Chmod(before.Mode().Perm()); err != nil {
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	now, err := os.Stat(target) // as late as can be
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(before, now) || !now.ModTime().Equal(before.ModTime()) || now.Size() != before.Size() {
+		return fmt.Errorf("write %s: somebody else changed it meanwhile, and it stays as they left it: run the command again", path)
+	}
+	return f.Commit()
 }

@@ -120,6 +120,8 @@ func reportValues(cmd *cobra.Command, path string, values fsk.Values) error {
 		Values fsk.Values `json:"values"`
 	}{path, values}
 	return report(cmd, facts, func(s *sheet) {
+		s.facts("specialization file", facts.File)
+		s.line("")
 		rows := [][]string{{"KEY", "VALUE"}}
 		for _, key := range slices.Sorted(maps.Keys(values)) {
 			rows = append(rows, []string{key, values[key]})

@@ -195,7 +195,7 @@ func find(store *guardian.Store, name string) (guardian.Entry, error) {
 			return e, nil
 		}
 	}
-	return guardian.Entry{}, fmt.Errorf(`guardian %q: %w; "scutum guardian list" names those that are`, name, guardian.ErrNotFound)
+	return guardian.Entry{}, whichThereAre(fmt.Errorf("guardian %q: %w", name, guardian.ErrNotFound))
 }
 
 // replaces says whether a new guardian takes the place of one in the store. An
@@ -236,7 +236,7 @@ signatures, and nothing secret. The private keys of an owner stay in the store.`
 			}
 			metadata, err := store.Metadata(args[0])
 			if err != nil {
-				return err
+				return whichThereAre(err)
 			}
 			g, err := guardian.ParseMetadata(metadata)
 			if err != nil {
@@ -253,7 +253,7 @@ signatures, and nothing secret. The private keys of an owner stay in the store.`
 			}{args[1], args[0], factsOfCertificate(g.Signing), factsOfCertificate(g.Encryption)}
 			return report(cmd, facts, func(s *sheet) {
 				s.facts(append(append([]string{"metadata", facts.File}, facts.Signing.pairs("signing")...), facts.Encryption.pairs("encryption")...)...)
-				s.line("Tell those who import it the thumbprints on another way: they prove that it is this file.")
+				s.line("Tell those who import it the thumbprints by another way: they prove that it is this file.")
 			})
 		},
 		ValidArgsFunction: completeArguments(completeGuardians, nil),

@@ -30,7 +30,7 @@ func guardianImportCommand() *cobra.Command {
 		Long: `Take in a fabric guardian: the metadata of a host guardian service, from a file or
 from the address of the service. Its signatures prove only that it is one piece;
 whose it is, its thumbprints say. Compare them with what the fabric's people tell
-you on another way. On a terminal the command shows them and asks. Elsewhere,
+you by another way. On a terminal the command shows them and asks. Elsewhere,
 certificates that no trusted root vouches for need --thumbprint or
 --allow-untrusted-root.
 
@@ -61,7 +61,7 @@ that exist. In the store they are under the passphrase of --password-file,
 	cmd.Flags().StringVar(&o.encryption, "encryption", "", "an owner's encryption key and certificate, from `E.pfx`")
 	o.pfx.flagsFor(cmd, "pfx-", "the password of both PFX files")
 	cmd.Flags().BoolVar(&o.force, "force", false, "replace a fabric guardian of that name")
-	o.passphrase.flags(cmd)
+	o.passphrase.flagsFor(cmd, "", "the passphrase for the keys in the store")
 	jsonFlag(cmd)
 	return cmd
 }
@@ -106,7 +106,7 @@ func (o *guardianImport) run(cmd *cobra.Command, args []string) (facts guardianF
 	if err != nil {
 		return facts, err
 	}
-	g, err := named(guardian.ParseMetadata(metadata))(args[1])
+	g, err := understood(guardian.ParseMetadata(metadata))(args[1], metadata)
 	if err != nil {
 		return facts, err
 	}
@@ -143,7 +143,7 @@ func (o *guardianImport) trust(cmd *cobra.Command, g *guardian.Guardian, expecte
 		if unknown != nil {
 			s.line("No trusted root vouches for these certificates: anybody can make them.")
 		}
-		s.line("Compare the thumbprints with those that the fabric's people told you on another way.")
+		s.line("Compare the thumbprints with those that the fabric's people told you by another way.")
 	}, fmt.Sprintf("Trust this guardian, under the name %q?", g.Name))
 	if err == nil && !yes {
 		err = errNo
@@ -171,7 +171,7 @@ func shown(use string, c *x509.Certificate) string {
 func remedy(err error) string {
 	var all []string
 	if errors.Is(err, guardian.ErrUntrustedRoot) {
-		all = append(all, "compare the thumbprints with those that the fabric's people told you on another way; "+
+		all = append(all, "compare the thumbprints with those that the fabric's people told you by another way; "+
 			"if they agree, import it with --thumbprint and that of the signing certificate, or with --allow-untrusted-root")
 	}
 	if errors.Is(err, guardian.ErrExpired) {

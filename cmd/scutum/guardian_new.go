@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -51,9 +50,9 @@ nobody can change it. Back up the folder of the store.`,
 	cmd.Flags().StringVar(&o.keyType, "key-type", string(signing.RSA2048), "`KIND` of both keys: rsa2048, rsa3072 or rsa4096")
 	cmd.Flags().IntVar(&o.days, "days", 3650, "valid for this many `DAYS` from now on")
 	cmd.Flags().BoolVar(&o.force, "force", false, "replace a fabric guardian of that name")
-	o.passphrase.flags(cmd)
+	o.passphrase.flagsFor(cmd, "", "the passphrase for the keys in the store")
 	jsonFlag(cmd)
-	completeFlag(cmd, "key-type", cobra.FixedCompletions([]cobra.Completion{"rsa2048", "rsa3072", "rsa4096"}, cobra.ShellCompDirectiveNoFileComp))
+	oneOf(cmd, "key-type", "rsa2048", "rsa3072", "rsa4096")
 	return cmd
 }
 
@@ -88,7 +87,7 @@ func (o *guardianNew) run(ctx context.Context, name string) (*guardian.Owner, er
 func newPassphrase(ctx context.Context, name string, from *passwordSource) (string, error) {
 	passphrase, err := from.read(ctx, "passphrase for owner guardian "+name, true)
 	if err == nil && passphrase == "" {
-		err = errors.New("password: it is empty, and would leave the private keys open to whoever gets the files")
+		err = fmt.Errorf("passphrase for owner guardian %s: it is empty, and would leave the private keys open to whoever gets the files", name)
 	}
 	return passphrase, err
 }

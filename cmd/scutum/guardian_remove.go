@@ -27,7 +27,7 @@ terminal the command asks; elsewhere it wants --force.`,
 			}
 			entry, err := find(store, args[0])
 			if errors.Is(err, guardian.ErrNotFound) && force { // what an interrupted command left of it goes all the same
-				return store.Remove(args[0])
+				return whichThereAre(store.Remove(args[0]))
 			}
 			if err != nil {
 				return err

@@ -201,7 +201,7 @@ func TestImportExpired(t *testing.T) {
 	_, stdout, _ := runHere(t, "guardian", "list")
 	require.Contains(t, stdout, "\nAttention: Fabric: the signing certificate: ")
 	out := filepath.Join(t.TempDir(), "a.kp")
-	status, stdout, stderr := runHere(t, "kp", "new", out, "--owner", "Owner", "--password-env", "PW")
+	status, stdout, stderr := runHere(t, "kp", "new", out, "--owner", "Owner", "--password-env", "PW", "--allow-expired")
 	require.Equal(t, exitOK, status, stderr)
 	require.Contains(t, stdout, "\nAttention: certificates of 0, ")
 }

@@ -50,7 +50,7 @@ func readCatalog(path string) (*signing.Signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return named(signing.Parse(der))(path)
+	return understood(signing.Parse(der))(path, der)
 }
 
 // readHead reads the first eight bytes of a file, or what there is of them.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,13 +17,15 @@ import (
 // A kpChange is what grant and revoke have in common.
 type kpChange struct {
 	out        string
+	fit        fitGuardians // of grant alone
+	before     fs.FileInfo  // of the file that is changed
 	force      bool
 	passphrase passwordSource
 }
 
 func (o *kpChange) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.out, "out", "", "write the changed key protector to `FILE`, and leave the old one as it is")
-	o.passphrase.flags(cmd)
+	o.passphrase.flagsFor(cmd, "", "the owner's passphrase")
 	forceFlag(cmd, &o.force)
 	jsonFlag(cmd)
 }
@@ -45,6 +49,7 @@ the command shows them, look at them.`,
 		},
 		ValidArgsFunction: completeArguments(nil, completeGuardians),
 	}
+	o.fit.flags(cmd)
 	o.flags(cmd)
 	return cmd
 }
@@ -56,6 +61,9 @@ func (o *kpChange) grant(ctx context.Context, path, name string) (*protectorFact
 	}
 	g, err := store.Get(name)
 	if err != nil {
+		return nil, err
+	}
+	if err := o.fit.check(g); err != nil {
 		return nil, err
 	}
 	owner, err := o.owner(ctx, store, p)
@@ -104,13 +112,7 @@ file can still open that, and what is under its key. Of a shielding data file,
 
 func (f *revokeFacts) text(s *sheet) {
 	f.protectorFacts.text(s)
-	for _, w := range f.Revoked {
-		who := w.Guardian
-		if who == "" {
-			who = w.Signing.Subject + ", not in the store"
-		}
-		s.line("No more access: " + who + ".")
-	}
+	textOfLost(s, f.Revoked)
 	s.line("The transport key is a new one: what was encrypted under the old one has to be encrypted again.")
 	s.line("A revoked guardian who kept the old file can still open it, and what is encrypted under its key.")
 }
@@ -141,7 +143,7 @@ func (o *kpChange) revoke(ctx context.Context, path, name string) (*revokeFacts,
 	if err != nil {
 		return nil, err
 	}
-	return &revokeFacts{gone(before, after), after}, nil
+	return &revokeFacts{lostAccess(before.Wrappings, after.Wrappings), after}, nil
 }
 
 // wrappingsOf says which wrappings are a guardian's, which is named as in the
@@ -162,19 +164,21 @@ func wrappingsOf(store *guardian.Store, name string) (func(keyprotector.Wrapping
 	return func(w keyprotector.WrappingInfo) bool { return w.IsFor(g) }, nil
 }
 
-// gone gives those that have no access any more.
-func gone(before, after *protectorFacts) []wrappingFacts {
-	left := map[uint32]bool{}
-	for _, w := range after.Wrappings {
-		left[w.ID] = true
-	}
-	var all []wrappingFacts
-	for _, w := range before.Wrappings {
-		if !left[w.ID] {
-			all = append(all, w)
+// lostAccess gives those whose access ended. Somebody else may have got their number.
+func lostAccess(before, after []wrappingFacts) []wrappingFacts {
+	return orEmpty(slices.DeleteFunc(slices.Clone(before), func(w wrappingFacts) bool {
+		return slices.ContainsFunc(after, func(a wrappingFacts) bool { return a.Signing == w.Signing && a.Encryption == w.Encryption })
+	}))
+}
+
+func textOfLost(s *sheet, lost []wrappingFacts) {
+	for _, w := range lost {
+		who := w.Guardian
+		if who == "" {
+			who = w.Signing.Subject + ", not in the store"
 		}
+		s.line("No more access: " + who + ".")
 	}
-	return all
 }
 
 // open reads what is to be changed, before anybody is asked for a passphrase.
@@ -184,6 +188,9 @@ func (o *kpChange) open(path, edit string) (*guardian.Store, *keyprotector.Prote
 	}
 	store, err := openStore()
 	if err != nil {
+		return nil, nil, err
+	}
+	if o.before, err = changeable(path); err != nil {
 		return nil, nil, err
 	}
 	p, err := readProtector(path, edit)
@@ -207,5 +214,5 @@ func (o *kpChange) save(path string, p *keyprotector.Protector, store *guardian.
 	if o.out != "" {
 		facts.File = o.out
 	}
-	return facts, saveChange(path, o.out, p.Bytes(), o.force)
+	return facts, saveChange(path, o.out, o.before, p.Bytes(), o.force)
 }

@@ -15,7 +15,7 @@ func readAnyProtector(path string) (*keyprotector.Protector, error) {
 		return nil, err
 	}
 	if isPDK(data) {
-		d, err := named(pdk.Parse(data))(path)
+		d, err := understood(pdk.Parse(data))(path, data)
 		if err != nil {
 			return nil, err
 		}
@@ -27,9 +27,6 @@ func readAnyProtector(path string) (*keyprotector.Protector, error) {
 // readProtector reads a key protector that is to be changed. Of a shielding data
 // file the edit command changes it, which must sign it again.
 func readProtector(path, edit string) (*keyprotector.Protector, error) {
-	if err := changeable(path); err != nil {
-		return nil, err
-	}
 	data, err := readFile(path, pdk.MaxSize)
 	if err != nil {
 		return nil, err
@@ -41,7 +38,7 @@ func readProtector(path, edit string) (*keyprotector.Protector, error) {
 }
 
 func parseProtector(path string, data []byte) (*keyprotector.Protector, error) {
-	p, err := named(keyprotector.Parse(data))(path)
+	p, err := understood(keyprotector.Parse(data))(path, data)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 type kpNew struct {
 	owner      string
 	guardians  []string
+	fit        fitGuardians
 	force      bool
 	passphrase passwordSource
 }
@@ -19,8 +20,11 @@ type kpNew struct {
 func kpNewCommand() *cobra.Command {
 	var o kpNew
 	cmd := &cobra.Command{
-		Use:   "new OUT --owner NAME --guardian NAME...",
+		Use:   "new OUT --owner NAME [--guardian NAME]...",
 		Short: "Make a key protector, with a new transport key",
+		Long: `Make a key protector, with a new transport key that is wrapped for the owner and for
+the named guardians. Without one, the owner alone has access, and can give it to
+others with "scutum kp grant".`,
 		Example: `  scutum kp new vm.kp --owner Contoso --guardian Fabric
   scutum kp new vm.kp --owner Contoso --guardian Fabric --guardian "Second site" --password-file secret`,
 		Args: exactArgs("OUT"),
@@ -34,7 +38,8 @@ func kpNewCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&o.owner, "owner", "", "`NAME` of the owner guardian, whose keys are in the store")
 	cmd.Flags().StringArrayVar(&o.guardians, "guardian", nil, "`NAME` of a guardian to grant access to; may be repeated")
-	o.passphrase.flags(cmd)
+	o.fit.flags(cmd)
+	o.passphrase.flagsFor(cmd, "", "the owner's passphrase")
 	forceFlag(cmd, &o.force)
 	jsonFlag(cmd)
 	required(cmd, "owner")
@@ -55,8 +60,14 @@ func (o *kpNew) run(ctx context.Context, out string) (*protectorFacts, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := o.fit.check(guardians...); err != nil {
+		return nil, err
+	}
 	owner, err := readOwner(ctx, store, o.owner, &o.passphrase)
 	if err != nil {
+		return nil, err
+	}
+	if err := o.fit.check(&owner.Guardian); err != nil {
 		return nil, err
 	}
 	p, key, err := keyprotector.New(owner, guardians)

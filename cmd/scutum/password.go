@@ -20,6 +20,7 @@ const maxPassword = 4096
 type passwordSource struct {
 	prefix    string // of the flags, where a command takes several passwords
 	file, env string
+	where     string // its flags stand, if not anywhere: " after --user bob"
 }
 
 func (s *passwordSource) flags(cmd *cobra.Command) { s.flagsFor(cmd, "", "the password") }
@@ -41,54 +42,82 @@ func (s *passwordSource) input() file { return file{s.fileFlag(), s.file} }
 // given reports whether the password is to come from elsewhere than the terminal.
 func (s *passwordSource) given() bool { return s.file != "" || s.env != "" }
 
-// read gets the password. On the terminal it asks with the prompt, and with
-// twice it asks again and compares.
-func (s *passwordSource) read(ctx context.Context, prompt string, twice bool) (string, error) {
+// read gets the password, of which what says whose it is. On the terminal it
+// asks, and with twice it asks again and compares.
+func (s *passwordSource) read(ctx context.Context, what string, twice bool) (string, error) {
+	password, err := s.get(ctx, what, twice)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("%s: %w", what, err)
+	}
+	return password, err
+}
+
+func (s *passwordSource) get(ctx context.Context, what string, twice bool) (string, error) {
 	switch {
 	case s.file != "" && s.env != "":
-		return "", fmt.Errorf("password: %s and %s exclude each other", s.fileFlag(), s.envFlag())
+		return "", fmt.Errorf("%s and %s exclude each other", s.fileFlag(), s.envFlag())
 	case s.file != "":
-		return passwordFromFile(s.file)
+		return passwordFromFile(ctx, s.file)
 	case s.env != "":
 		password, ok := os.LookupEnv(s.env)
 		if !ok {
-			return "", fmt.Errorf("password: the environment variable %s is not set", s.env)
+			return "", fmt.Errorf("the environment variable %s is not set", s.env)
 		}
 		return password, nil
 	}
 	terminal, err := openTerminal()
 	if err != nil {
-		return "", fmt.Errorf("password: there is no terminal to ask on; use %s or %s", s.fileFlag(), s.envFlag())
+		return "", fmt.Errorf("there is no terminal to ask on; use %s or %s%s", s.fileFlag(), s.envFlag(), s.where)
 	}
 	defer terminal.Close()
-	password, err := terminal.ask(ctx, prompt+": ")
+	password, err := terminal.ask(ctx, what+": ")
 	if err != nil || !twice {
 		return password, err
 	}
 	again, err := terminal.ask(ctx, "the same again: ")
 	if err == nil && again != password {
-		err = errors.New("password: the two entries differ")
+		err = errors.New("the two entries differ")
 	}
 	return password, err
 }
 
 // passwordFromFile takes the first line, so that a file made by an editor or by
-// echo does what it looks like.
-func passwordFromFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("password: %w", err)
+// echo does what it looks like. The file may be a pipe: whoever waits for what
+// comes through it may give up.
+func passwordFromFile(ctx context.Context, path string) (string, error) {
+	type content struct {
+		data []byte
+		err  error
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxPassword+1))
-	if err != nil {
-		return "", fmt.Errorf("password: %w", err)
+	arrived := make(chan content, 1)
+	go func() {
+		data, err := readSome(path)
+		arrived <- content{data, err}
+	}()
+	var data []byte
+	select {
+	case c := <-arrived:
+		if c.err != nil {
+			return "", c.err
+		}
+		data = c.data
+	case <-ctx.Done():
+		return "", ctx.Err()
 	}
 	line, _, _ := strings.Cut(string(data), "\n")
 	if len(line) > maxPassword {
-		return "", fmt.Errorf("password: the first line of %s is longer than %d bytes", path, maxPassword)
+		return "", fmt.Errorf("the first line of %s is longer than %d bytes", path, maxPassword)
 	}
 	return strings.TrimSuffix(line, "\r"), nil
+}
+
+func readSome(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxPassword+1))
 }
 
 // A terminal is the user's, wherever standard input and output go.
@@ -109,7 +138,7 @@ func (t terminal) ask(ctx context.Context, prompt string) (string, error) {
 	fd := int(t.in.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {
-		return "", fmt.Errorf("password: %w", err)
+		return "", err
 	}
 	fmt.Fprint(t.out, prompt)
 	type answer struct {
@@ -118,14 +147,17 @@ func (t terminal) ask(ctx context.Context, prompt string) (string, error) {
 	}
 	answered := make(chan answer, 1)
 	go func() {
-		line, err := term.ReadPassword(fd)
+		line, err := t.readHidden()
 		answered <- answer{line, err}
 	}()
 	select {
 	case a := <-answered:
 		fmt.Fprintln(t.out)
+		if errors.Is(a.err, io.EOF) {
+			return "", errors.New("nothing was entered")
+		}
 		if a.err != nil {
-			return "", fmt.Errorf("password: nothing was entered: %w", a.err)
+			return "", a.err
 		}
 		return string(a.line), nil
 	case <-ctx.Done():

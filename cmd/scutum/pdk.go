@@ -131,5 +131,5 @@ func readShieldingData(path string) (*pdk.ShieldingData, error) {
 	if err != nil {
 		return nil, err
 	}
-	return named(pdk.Parse(data))(path)
+	return understood(pdk.Parse(data))(path, data)
 }

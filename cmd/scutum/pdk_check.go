@@ -13,6 +13,7 @@ import (
 // pdkCheckFacts says whether a template may be used with shielding data.
 type pdkCheckFacts struct {
 	File       string         `json:"file"`
+	Template   string         `json:"template"` // the file with the catalog
 	Catalog    catalogFacts   `json:"catalog"`
 	Accepted   bool           `json:"accepted"`
 	Qualifiers []verdictFacts `json:"qualifiers"`
@@ -46,7 +47,7 @@ Whether a disk is what its catalog says is for "scutum template verify".`,
 			if err != nil {
 				return err
 			}
-			facts := checkShieldingData(args[0], d, signed)
+			facts := checkShieldingData(args[0], args[1], d, signed)
 			if err := report(cmd, facts, facts.text); err != nil {
 				return err
 			}
@@ -60,8 +61,8 @@ Whether a disk is what its catalog says is for "scutum template verify".`,
 	return cmd
 }
 
-func checkShieldingData(path string, d *pdk.ShieldingData, signed *signing.Signed) *pdkCheckFacts {
-	f := &pdkCheckFacts{File: path, Catalog: factsOfCatalog(signed), Qualifiers: []verdictFacts{}}
+func checkShieldingData(path, template string, d *pdk.ShieldingData, signed *signing.Signed) *pdkCheckFacts {
+	f := &pdkCheckFacts{File: path, Template: template, Catalog: factsOfCatalog(signed), Qualifiers: []verdictFacts{}}
 	reasons := d.Check(signed)
 	if d.Kind == pdk.ExistingVM {
 		f.Reason = reasons[0].Error()
@@ -79,7 +80,7 @@ func checkShieldingData(path string, d *pdk.ShieldingData, signed *signing.Signe
 }
 
 func (f *pdkCheckFacts) text(s *sheet) {
-	s.facts(append([]string{"shielding data", f.File}, f.Catalog.pairs()...)...)
+	s.facts(append([]string{"shielding data", f.File, "catalog of", f.Template}, f.Catalog.pairs()...)...)
 	for _, v := range f.Qualifiers {
 		if v.Accepted {
 			s.line(fmt.Sprintf("Qualifier %d accepts the template.", v.Number))

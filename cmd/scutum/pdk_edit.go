@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -20,6 +21,7 @@ type pdkEdit struct {
 	removeVSC     []int
 	removeFile    []string
 	out           string
+	before        fs.FileInfo // of the file that is changed in its place
 	force         bool
 	passphrase    passwordSource
 }
@@ -63,7 +65,7 @@ then: change the secrets themselves where that matters.`,
 	cmd.Flags().IntSliceVar(&o.removeVSC, "remove-vsc", nil, "remove the qualifier of this `NUMBER`; may be repeated")
 	cmd.Flags().StringArrayVar(&o.removeFile, "remove-file", nil, "remove the file of this `NAME`; may be repeated")
 	cmd.Flags().StringVar(&o.out, "out", "", "write the changed file to `FILE`, and leave the old one as it is")
-	o.passphrase.flags(cmd)
+	o.passphrase.flagsFor(cmd, "", "the owner's passphrase")
 	forceFlag(cmd, &o.force)
 	jsonFlag(cmd)
 	completeFlag(cmd, "grant", completeGuardians)
@@ -73,7 +75,7 @@ then: change the secrets themselves where that matters.`,
 
 func (o *pdkEdit) check() error {
 	if o.policy == "" && len(o.vsc)+len(o.files)+len(o.grant)+len(o.revoke)+len(o.removeVSC)+len(o.removeFile) == 0 && o.answerFile == "" {
-		return errors.New("there is nothing to change: say what, with --policy, --grant, --revoke, --vsc, --answer-file or --file")
+		return errors.New("there is nothing to change: say what, with --policy, --grant, --revoke, --vsc, --remove-vsc, --answer-file, --file or --remove-file")
 	}
 	return o.pdkSource.check()
 }
@@ -86,13 +88,7 @@ type editFacts struct {
 
 func (f *editFacts) text(s *sheet) {
 	f.shieldingFacts.text(s)
-	for _, w := range f.Revoked {
-		who := w.Guardian
-		if who == "" {
-			who = w.Signing.Subject + ", not in the store"
-		}
-		s.line("No more access: " + who + ".")
-	}
+	textOfLost(s, f.Revoked)
 	if len(f.Revoked) > 0 {
 		s.line("The secrets are encrypted anew. Who was revoked and kept the old file can still open that.")
 	}
@@ -152,7 +148,7 @@ func (o *pdkEdit) run(ctx context.Context, path string) (*editFacts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &editFacts{after, lostAccess(before.Access, after.Access)}, saveChange(path, o.out, data, o.force)
+	return &editFacts{after, lostAccess(before.Access, after.Access)}, saveChange(path, o.out, o.before, data, o.force)
 }
 
 // claim says whether the changed file may be written, and is none of those that
@@ -160,19 +156,13 @@ func (o *pdkEdit) run(ctx context.Context, path string) (*editFacts, error) {
 func (o *pdkEdit) claim(path string) error {
 	inputs := append(o.inputs(), o.passphrase.input())
 	if o.out == "" {
-		if err := changeable(path); err != nil {
+		var err error
+		if o.before, err = changeable(path); err != nil {
 			return err
 		}
 		return claim(true, []file{{"FILE.pdk", path}}, inputs...)
 	}
 	return claim(o.force, []file{{"--out", o.out}}, append(inputs, file{"FILE.pdk", path})...)
-}
-
-// lostAccess gives those whose access ended. Somebody else may have got their number.
-func lostAccess(before, after []wrappingFacts) []wrappingFacts {
-	return orEmpty(slices.DeleteFunc(slices.Clone(before), func(w wrappingFacts) bool {
-		return slices.ContainsFunc(after, func(a wrappingFacts) bool { return a.Signing == w.Signing && a.Encryption == w.Encryption })
-	}))
 }
 
 // change makes the change out of the flags, but for the secrets.
@@ -198,7 +188,7 @@ func (o *pdkEdit) change(store *guardian.Store, path string, d *pdk.ShieldingDat
 	if c.Grant, err = readGuardians(store, o.grant); err != nil {
 		return nil, err
 	}
-	return &c, o.checkGuardians(c.Grant...)
+	return &c, o.fit.check(c.Grant...)
 }
 
 // volumes removes qualifiers by their numbers, and adds new ones.

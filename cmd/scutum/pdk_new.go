@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -53,7 +52,7 @@ there are no templates then, and no files.`,
 	cmd.Flags().StringArrayVar(&o.guardians, "guardian", nil, "`NAME` of a guardian to grant access to; may be repeated")
 	cmd.Flags().BoolVar(&o.existingVM, "existing-vm", false, "for shielding a virtual machine that exists")
 	o.flags(cmd)
-	o.passphrase.flags(cmd)
+	o.passphrase.flagsFor(cmd, "", "the owner's passphrase")
 	forceFlag(cmd, &o.force)
 	jsonFlag(cmd)
 	required(cmd, "owner", "guardian", "policy")
@@ -78,7 +77,7 @@ func (o *pdkNew) check() error {
 		missing = append(missing, "--answer-file")
 	}
 	if len(missing) > 0 {
-		return errors.New(strings.Join(missing, " and ") + " is missing, or --existing-vm")
+		return errors.New(areMissing(missing) + ", or --existing-vm")
 	}
 	return o.pdkSource.check()
 }
@@ -95,7 +94,7 @@ func (o *pdkNew) run(ctx context.Context, out string) (*shieldingFacts, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.checkGuardians(guardians...); err != nil {
+	if err := o.fit.check(guardians...); err != nil {
 		return nil, err
 	}
 	options := pdk.Options{Kind: pdk.Template, Policy: pdk.Policy(o.policy)}
@@ -115,7 +114,7 @@ func (o *pdkNew) run(ctx context.Context, out string) (*shieldingFacts, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.checkGuardians(&owner.Guardian); err != nil {
+	if err := o.fit.check(&owner.Guardian); err != nil {
 		return nil, err
 	}
 	data, err := pdk.New(owner, guardians, options)

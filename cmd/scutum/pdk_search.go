@@ -13,32 +13,46 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scutum-project/scutum/pdk"
+	"github.com/scutum-project/scutum/pdk/guardian"
 )
 
 // maxFound bounds how many shielding data files of one identifier are kept.
 const maxFound = 100
 
-// A pdkFile is a shielding data file that was read.
+// A pdkFile is a shielding data file that was read, by an owner in the store.
 type pdkFile struct {
 	path, owner string
 	*pdk.ShieldingData
 }
 
+// ownPDK says whose the shielding data file at path is, of the owners in the store.
+func ownPDK(store *guardian.Store, path string, d *pdk.ShieldingData) (pdkFile, error) {
+	owner, err := ownerWithKey(store, d.Signer)
+	if err != nil {
+		return pdkFile{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return pdkFile{path, owner, d}, nil
+}
+
 // searchPDK looks for the shielding data files with an identifier in a folder and
 // all below it, and gives those that were signed last first. Files and folders
 // that cannot be read are told on standard error. Links to folders are not
-// followed.
-func searchPDK(cmd *cobra.Command, folder string, id uuid.UUID) ([]pdkFile, error) {
+// followed, but for the first. Files of others than the owners in the store are
+// passed over: anybody can write any number of them with that identifier.
+func searchPDK(cmd *cobra.Command, store *guardian.Store, folder string, id uuid.UUID) ([]pdkFile, error) {
 	if _, err := os.ReadDir(folder); err != nil {
 		return nil, err
 	}
-	var found []pdkFile
+	var (
+		found    []pdkFile
+		stranger error
+	)
 	unread := 0
 	skip := func(err error) {
 		unread++
 		fmt.Fprintln(cmd.ErrOrStderr(), "scutum: warning: "+printable(err.Error()))
 	}
-	err := filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
+	err := filepath.WalkDir(folder+string(filepath.Separator), func(path string, e fs.DirEntry, err error) error {
 		switch {
 		case cmd.Context().Err() != nil:
 			return cmd.Context().Err()
@@ -49,18 +63,29 @@ func searchPDK(cmd *cobra.Command, folder string, id uuid.UUID) ([]pdkFile, erro
 			return nil
 		}
 		d, err := readFound(path)
+		if err != nil {
+			skip(err)
+			return nil
+		}
+		if d.ID != id {
+			return nil
+		}
+		f, err := ownPDK(store, path, d)
 		switch {
 		case err != nil:
-			skip(err)
-		case d.ID == id && len(found) == maxFound:
+			stranger = err
+		case len(found) == maxFound:
 			return fmt.Errorf("%s: it holds more than %d files with the shielding data %s: name one with --pdk", folder, maxFound, id)
-		case d.ID == id:
-			found = append(found, pdkFile{path: path, ShieldingData: d})
+		default:
+			found = append(found, f)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
+	}
+	if len(found) == 0 && stranger != nil {
+		return nil, stranger
 	}
 	if len(found) == 0 {
 		also := ""

@@ -47,7 +47,7 @@ your eyes alone.`,
 	}
 	cmd.Flags().BoolVar(&o.open, "open", false, "open the secrets with keys from the guardian store")
 	cmd.Flags().StringVar(&o.save, "save", "", "with --open, write the files to the folder `DIR`")
-	o.passphrase.flags(cmd)
+	o.passphrase.flagsFor(cmd, "", "the passphrase of the keys that open the secrets")
 	forceFlag(cmd, &o.force)
 	jsonFlag(cmd)
 	return cmd
@@ -93,7 +93,7 @@ func (f *secretFacts) text(s *sheet) {
 
 func (o *pdkShow) run(cmd *cobra.Command, path string) (*shieldingFacts, error) {
 	if !o.open && (o.save != "" || o.passphrase.given()) {
-		return nil, usageError(cmd, fmt.Errorf("--save and a password go with --open"))
+		return nil, usageError(cmd, fmt.Errorf("--save and a passphrase go with --open"))
 	}
 	store, err := openStore()
 	if err != nil {
@@ -141,7 +141,7 @@ func (o *pdkShow) openWith(ctx context.Context, store *guardian.Store, path stri
 }
 
 // saveFiles writes the files into the folder, which it makes if need be. None is
-// written when one is in the way.
+// written when one is in the way, and none stays when one cannot be written.
 func (o *pdkShow) saveFiles(p *pdk.Payload, inputs ...file) error {
 	var files []pdk.File
 	if p.AnswerFile != nil {
@@ -160,6 +160,9 @@ func (o *pdkShow) saveFiles(p *pdk.Payload, inputs ...file) error {
 	}
 	for i, f := range files {
 		if err := atomicfile.WriteFile(outputs[i].path, f.Content, 0o600, o.force); err != nil {
+			for _, written := range outputs[:i] {
+				_ = os.Remove(written.path)
+			}
 			return err
 		}
 	}

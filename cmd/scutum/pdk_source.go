@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,17 +26,17 @@ type pdkSource struct {
 	vsc        []string
 	answerFile string
 	files      []string
-	expired    bool
+	fit        fitGuardians
 }
 
 func (o *pdkSource) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.policy, "policy", "", "`POLICY`: shielded, or encryption-supported, which leaves the operator the console")
 	cmd.Flags().StringArrayVar(&o.vsc, "vsc", nil,
-		"accept templates like that of `FILE[,RULE][,pin]`, a .vsc file or a signed disk; RULE is equals, greater or greater-or-equal; may be repeated")
+		"`FILE[,RULE][,pin]`: accept templates like that of FILE, a .vsc file or a signed disk; RULE is equals, greater or greater-or-equal; may be repeated")
 	cmd.Flags().StringVar(&o.answerFile, "answer-file", "", "the answer file, from `FILE`")
 	cmd.Flags().StringArrayVar(&o.files, "file", nil, "another file for the virtual machine, from `FILE`; may be repeated")
-	cmd.Flags().BoolVar(&o.expired, "allow-expired", false, "accept guardians with expired certificates")
-	completeFlag(cmd, "policy", cobra.FixedCompletions([]cobra.Completion{string(pdk.Shielded), string(pdk.EncryptionSupported)}, cobra.ShellCompDirectiveNoFileComp))
+	o.fit.flags(cmd)
+	oneOf(cmd, "policy", string(pdk.Shielded), string(pdk.EncryptionSupported))
 }
 
 // inputs are the files that the source is read from.
@@ -168,21 +167,6 @@ func readSecret(path string) (pdk.File, error) {
 		return pdk.File{}, err
 	}
 	return pdk.File{Name: filepath.Base(path), Content: bytes.Clone(buffer[:n])}, nil
-}
-
-// checkGuardians refuses guardians that are not fit to get access. Whether to
-// trust them was asked when they came into the store.
-func (o *pdkSource) checkGuardians(guardians ...*guardian.Guardian) error {
-	for _, g := range guardians {
-		err := g.Check(time.Now(), guardian.CheckOptions{AllowUntrustedRoot: true, AllowExpired: o.expired})
-		switch {
-		case errors.Is(err, guardian.ErrExpired):
-			return fmt.Errorf("guardian %q: %w; --allow-expired accepts it", g.Name, err)
-		case err != nil:
-			return fmt.Errorf("guardian %q: %w", g.Name, err)
-		}
-	}
-	return nil
 }
 
 // sameName finds the file of a name in a payload, whatever the case.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -50,6 +49,7 @@ func TestExpiredGuardian(t *testing.T) {
 	t.Setenv("PASSPHRASE", "open sesame")
 	expiredOwner(t, "Old", "open sesame")
 	good, fresh := filepath.Join(dir, "good.pdk"), filepath.Join(dir, "fresh.pdk")
+	kp := filepath.Join(dir, "good.kp")
 	scutum := func(args ...string) (int, string, string) {
 		return runHere(t, append(args, "--password-env", "PASSPHRASE")...)
 	}
@@ -61,22 +61,23 @@ func TestExpiredGuardian(t *testing.T) {
 	existing := []string{"--policy", "shielded", "--existing-vm"}
 	status, _, stderr = scutum(append([]string{"pdk", "new", good, "--owner", "Contoso", "--guardian", "Fabric"}, existing...)...)
 	require.Equal(t, exitOK, status, stderr)
+	status, _, stderr = scutum("kp", "new", kp, "--owner", "Contoso")
+	require.Equal(t, exitOK, status, stderr)
 	for name, args := range map[string][]string{
-		"new":          append([]string{"pdk", "new", fresh, "--owner", "Contoso", "--guardian", "Old"}, existing...),
-		"new as owner": append([]string{"pdk", "new", fresh, "--owner", "Old", "--guardian", "Fabric"}, existing...),
-		"edit":         {"pdk", "edit", good, "--grant", "Old"},
+		"kp new":          {"kp", "new", fresh, "--owner", "Contoso", "--guardian", "Old"},
+		"kp new as owner": {"kp", "new", fresh, "--owner", "Old"},
+		"kp grant":        {"kp", "grant", kp, "Old"},
+		"new":             append([]string{"pdk", "new", fresh, "--owner", "Contoso", "--guardian", "Old"}, existing...),
+		"new as owner":    append([]string{"pdk", "new", fresh, "--owner", "Old", "--guardian", "Fabric"}, existing...),
+		"edit":            {"pdk", "edit", good, "--grant", "Old"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before, err := os.ReadFile(good)
-			require.NoError(t, err)
+			before := snapshot(t, dir)
 			status, stdout, stderr := scutum(args...)
 			require.Equal(t, exitBad, status, stdout)
 			require.Contains(t, stderr, `scutum: guardian "Old": `)
 			require.Contains(t, stderr, "--allow-expired accepts it")
-			require.NoFileExists(t, fresh)
-			after, err := os.ReadFile(good)
-			require.NoError(t, err)
-			require.True(t, bytes.Equal(before, after))
+			require.Equal(t, before, snapshot(t, dir))
 
 			status, _, stderr = scutum(append(args, "--allow-expired")...)
 			require.Equal(t, exitOK, status, stderr)

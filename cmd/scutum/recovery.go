@@ -89,7 +89,7 @@ OUT.bek".`,
 				return err
 			}
 			if cmd.Flags().Changed("pdk") == cmd.Flags().Changed("search") {
-				return usageError(cmd, errors.New("one of --pdk and --search has to be given"))
+				return usageError(cmd, errors.New("give --pdk or --search, one of the two"))
 			}
 			return nil
 		},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -54,11 +53,15 @@ func (o *unprotect) run(cmd *cobra.Command, in, out string) (*unprotectFacts, er
 	if err != nil {
 		return nil, err
 	}
-	found, err := o.find(cmd, encrypted)
+	store, err := openStore()
 	if err != nil {
 		return nil, err
 	}
-	key, by, err := o.open(ctx, in, encrypted, found)
+	found, err := o.find(cmd, store, encrypted)
+	if err != nil {
+		return nil, err
+	}
+	key, by, err := o.open(ctx, store, in, encrypted, found)
 	if err != nil {
 		return nil, err
 	}
@@ -87,9 +90,9 @@ func isFolder(path string) bool {
 
 // find gives the shielding data that the recovery key is under: one file, or all
 // of the folder that say so.
-func (o *unprotect) find(cmd *cobra.Command, encrypted *recovery.Encrypted) ([]pdkFile, error) {
+func (o *unprotect) find(cmd *cobra.Command, store *guardian.Store, encrypted *recovery.Encrypted) ([]pdkFile, error) {
 	if o.search != "" || o.pdk == "" {
-		return searchPDK(cmd, o.search, encrypted.PDK)
+		return searchPDK(cmd, store, o.search, encrypted.PDK)
 	}
 	d, err := readShieldingData(o.pdk)
 	if err != nil {
@@ -98,42 +101,30 @@ func (o *unprotect) find(cmd *cobra.Command, encrypted *recovery.Encrypted) ([]p
 	if d.ID != encrypted.PDK {
 		return nil, fmt.Errorf("%s: these are the shielding data %s, and the recovery key is under %s; --search looks for them", o.pdk, d.ID, encrypted.PDK)
 	}
-	return []pdkFile{{path: o.pdk, ShieldingData: d}}, nil
+	f, err := ownPDK(store, o.pdk, d)
+	return []pdkFile{f}, err
 }
 
-// open decrypts the recovery key, with the first of the files that does it. Files
-// of others than our owners are passed over: anybody can write one with that
-// identifier.
-func (o *unprotect) open(ctx context.Context, in string, encrypted *recovery.Encrypted, found []pdkFile) (*recovery.ExternalKey, *pdkFile, error) {
-	store, err := openStore()
-	if err != nil {
-		return nil, nil, err
-	}
+// open decrypts the recovery key, with the first of the files that does it.
+func (o *unprotect) open(ctx context.Context, store *guardian.Store, in string, encrypted *recovery.Encrypted, found []pdkFile) (*recovery.ExternalKey, *pdkFile, error) {
 	owners := map[string]*guardian.Owner{}
-	var stranger error
 	for i := range found {
 		f := &found[i]
-		if f.owner, err = ownerWithKey(store, f.Signer); err != nil {
-			stranger = fmt.Errorf("%s: %w", f.path, err)
-			continue
-		}
 		owner := owners[f.owner]
 		if owner == nil {
+			var err error
 			if owner, err = readOwner(ctx, store, f.owner, &o.passphrase); err != nil {
 				return nil, nil, err
 			}
 			owners[f.owner] = owner
 		}
-		decrypter, ok := owner.EncryptionKey.(crypto.Decrypter)
-		if !ok {
-			return nil, nil, fmt.Errorf("owner guardian %s: its encryption key cannot decrypt", f.owner)
+		encryptionKey, err := decrypter(owner)
+		if err != nil {
+			return nil, nil, err
 		}
-		if key, err := f.OpenRecovery(encrypted, decrypter); err == nil {
+		if key, err := f.OpenRecovery(encrypted, encryptionKey); err == nil {
 			return key, f, nil
 		}
-	}
-	if len(owners) == 0 {
-		return nil, nil, stranger
 	}
 	return nil, nil, fmt.Errorf("%s: it does not open with the shielding data %s: it was made for others, or it was damaged or forged", in, encrypted.PDK)
 }

@@ -67,9 +67,10 @@ the owner and the named fabrics can open.
 
 Exit status: 0 success, 1 the answer is "no" (a check failed), 2 bad usage or
 bad input, 130 interrupted.`
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return refuseEmpty(cmd) }
 	root.SilenceErrors = true
 	root.SilenceUsage = true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
+	root.SetFlagErrorFunc(flagError)
 	// Commands that only hold others are runnable, to refuse; their usage line is no use.
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(),
 		"{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))

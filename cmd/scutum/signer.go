@@ -52,14 +52,15 @@ func (s *signerSource) load(ctx context.Context) (*signing.Identity, error) {
 // loadPFX reads the PFX file at path from its content, and gives its password.
 // The terminal is asked only for one that has a password.
 func loadPFX(ctx context.Context, path string, pfx []byte, source *passwordSource) (id *signing.Identity, password string, err error) {
+	what := "password of " + path
 	if source.given() {
-		if password, err = source.read(ctx, "", false); err != nil {
+		if password, err = source.read(ctx, what, false); err != nil {
 			return nil, "", err
 		}
 	}
 	id, err = signing.LoadPFX(pfx, password)
 	if errors.Is(err, signing.ErrPassword) && !source.given() {
-		if password, err = source.read(ctx, "password of "+path, false); err != nil {
+		if password, err = source.read(ctx, what, false); err != nil {
 			return nil, "", err
 		}
 		id, err = signing.LoadPFX(pfx, password)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,11 +30,34 @@ func readGuardians(store *guardian.Store, names []string) ([]*guardian.Guardian,
 	for _, name := range names {
 		g, err := store.Get(name)
 		if err != nil {
-			return nil, err
+			return nil, whichThereAre(err)
 		}
 		all = append(all, g)
 	}
 	return all, nil
+}
+
+// fitGuardians says which guardians may get access, or make what others have
+// access to.
+type fitGuardians struct{ expired bool }
+
+func (f *fitGuardians) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.expired, "allow-expired", false, "accept guardians with expired certificates")
+}
+
+// check refuses those that are not fit. Whether to trust them was asked when they
+// came into the store.
+func (f *fitGuardians) check(guardians ...*guardian.Guardian) error {
+	for _, g := range guardians {
+		err := g.Check(time.Now(), guardian.CheckOptions{AllowUntrustedRoot: true, AllowExpired: f.expired})
+		switch {
+		case errors.Is(err, guardian.ErrExpired):
+			return fmt.Errorf("guardian %q: %w; --allow-expired accepts it", g.Name, err)
+		case err != nil:
+			return fmt.Errorf("guardian %q: %w", g.Name, err)
+		}
+	}
+	return nil
 }
 
 // readOwner reads an owner guardian with its private keys. The terminal is asked
@@ -41,14 +65,27 @@ func readGuardians(store *guardian.Store, names []string) ([]*guardian.Guardian,
 func readOwner(ctx context.Context, store *guardian.Store, name string, passphrase *passwordSource) (*guardian.Owner, error) {
 	if !passphrase.given() {
 		if o, err := store.Owner(name, ""); !errors.Is(err, signing.ErrPassword) {
-			return o, err
+			return o, whichThereAre(err)
 		}
 	}
 	secret, err := passphrase.read(ctx, "passphrase of owner guardian "+name, false)
 	if err != nil {
 		return nil, err
 	}
-	return store.Owner(name, secret)
+	o, err := store.Owner(name, secret)
+	if errors.Is(err, signing.ErrPassword) {
+		return nil, fmt.Errorf("guardian %s: the passphrase is wrong, or the key files are damaged", name)
+	}
+	return o, whichThereAre(err)
+}
+
+// whichThereAre adds to the error about a guardian that is not in the store how
+// to find those that are.
+func whichThereAre(err error) error {
+	if errors.Is(err, guardian.ErrNotFound) {
+		err = fmt.Errorf(`%w; "scutum guardian list" names those that are`, err)
+	}
+	return err
 }
 
 // ownerWithKey finds the owner guardian whose signing or encryption key the

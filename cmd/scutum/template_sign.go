@@ -54,6 +54,7 @@ has signed, as far as they are not given. A disk that is signed already needs --
 	cmd.Flags().StringVar(&o.name, "name", "", "`NAME` of the template")
 	cmd.Flags().StringVar(&o.version, "version", "", "its version, four numbers: `A.B.C.D`")
 	cmd.Flags().StringVar(&o.osType, "type", "", "refuse the disk when it does not hold this `TYPE`: windows or linux")
+	oneOf(cmd, "type", "windows", "linux")
 	cmd.Flags().StringVar(&o.like, "like", "", "take name and next version from this `DISK` or .vsc file of the same signer")
 	cmd.Flags().StringVar(&o.vsc, "vsc", "", "save the catalog also as `OUT.vsc`")
 	o.signer.flags(cmd)

@@ -1,6 +1,10 @@
 package main
 
-import "os"
+import (
+	"os"
+
+	"golang.org/x/term"
+)
 
 func openTerminal() (terminal, error) {
 	in, err := os.OpenFile("CONIN$", os.O_RDWR, 0)
@@ -14,3 +18,6 @@ func openTerminal() (terminal, error) {
 	}
 	return terminal{in: in, out: out}, nil
 }
+
+// readHidden reads a line that is not shown.
+func (t terminal) readHidden() ([]byte, error) { return term.ReadPassword(int(t.in.Fd())) }

@@ -38,6 +38,8 @@ takes no room in the new file, unless it is a fixed disk.`,
 	}
 	cmd.Flags().StringVar(&o.from, "from", "", "`FORMAT` of IN: raw or vhdx")
 	cmd.Flags().StringVar(&o.to, "to", "", "`FORMAT` of OUT: raw or vhdx")
+	oneOf(cmd, "from", "raw", "vhdx")
+	oneOf(cmd, "to", "raw", "vhdx")
 	o.geometry.flags(cmd)
 	forceFlag(cmd, &o.force)
 	jsonFlag(cmd)

@@ -57,7 +57,8 @@ func showCatalog(cmd *cobra.Command, path string, signed *signing.Signed) error 
 		})
 	}
 	return report(cmd, facts, func(s *sheet) {
-		s.facts(append(facts.Catalog.unjudged(), "disk", formatBytes(facts.Disk.Size)+", sectors of "+strconv.Itoa(facts.Disk.SectorSize)+" bytes")...)
+		pairs := append([]string{"file", facts.File}, facts.Catalog.unjudged()...)
+		s.facts(append(pairs, "disk", formatBytes(facts.Disk.Size)+", sectors of "+strconv.Itoa(facts.Disk.SectorSize)+" bytes")...)
 		s.line("")
 		s.table(rows...)
 	})

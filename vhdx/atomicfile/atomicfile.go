@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // A File is a temporary file on its way to a path. It is an *os.File until
@@ -38,16 +39,22 @@ func create(path string, perm fs.FileMode, overwrite bool) (*File, error) {
 		}
 	}
 	dir, name := filepath.Split(path)
-	temp := filepath.Join(dir, "."+name+"."+rand.Text()[:10]+".tmp")
+	temp := filepath.Join(dir, "."+short(name)+"."+rand.Text()[:10]+".tmp")
 	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
 		var pathError *fs.PathError
 		if errors.As(err, &pathError) {
-			pathError.Path = path
+			pathError.Op, pathError.Path = "create", path
 		}
 		return nil, err
 	}
 	return &File{File: f, path: path, overwrite: overwrite}, nil
+}
+
+// short cuts off what would make the name of the temporary file too long for a file
+// system whose names have 255 bytes at most, where name itself is not.
+func short(name string) string {
+	return strings.ToValidUTF8(name[:min(len(name), 255-len("..0123456789.tmp"))], "")
 }
 
 // Commit syncs and closes the file and gives it its name. On error the

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -54,6 +55,15 @@ func TestCommitDoesNotOverwriteLatecomer(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "other", string(got))
 	requireOnly(t, dir, "out")
+}
+
+// A name as long as a file system takes it has room beside it for the temporary file.
+func TestLongName(t *testing.T) {
+	for _, name := range []string{strings.Repeat("n", 255), strings.Repeat("n", 240), "n" + strings.Repeat("ü", 127)} {
+		dir := t.TempDir()
+		require.NoError(t, atomicfile.WriteFile(filepath.Join(dir, name), []byte("new"), 0o600, false))
+		requireOnly(t, dir, name)
+	}
 }
 
 func TestDiscardLeavesNothing(t *testing.T) {
