@@ -51,20 +51,25 @@ func (d *driver) resize(width, height float32) { d.w.window.Resize(fyne.NewSize(
 
 // settle waits until nothing is being done.
 func (d *driver) settle() {
-	d.drain()
-	for _, p := range d.w.pages {
-		if p.progress != nil {
-			p.progress.Wait()
+	d.drain(d.w.pending.Wait)
+	for again := true; again; {
+		again = false
+		for _, p := range d.w.pages {
+			if p.progress != nil && p.progress.Busy() {
+				d.drain(p.progress.Wait)
+				again = true
+			}
 		}
+		d.drain(d.w.pending.Wait)
 	}
-	d.drain()
 }
 
-// drain does what work hands over, one after the other, until no work is left.
-func (d *driver) drain() {
+// drain does what is handed over to Fyne's goroutine, one after the other, until
+// wait returns and nothing is left.
+func (d *driver) drain(wait func()) {
 	idle := make(chan struct{})
 	go func() {
-		d.w.pending.Wait()
+		wait()
 		close(idle)
 	}()
 	for {
@@ -72,6 +77,9 @@ func (d *driver) drain() {
 		case f := <-d.queue:
 			f()
 		case <-idle:
+			for len(d.queue) > 0 {
+				(<-d.queue)()
+			}
 			return
 		}
 	}

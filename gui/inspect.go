@@ -37,6 +37,7 @@ func newInspectPage(w *Window) *page {
 	return &page{
 		content:  widgets.NewPage(lang.L("Verify and inspect"), widgets.NewColumn(p.file, p.body)),
 		open:     p.open,
+		single:   true,
 		progress: p.progress,
 		typedKey: func(key *fyne.KeyEvent) {
 			if key.Name == fyne.KeyEscape {

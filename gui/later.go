@@ -1,10 +1,6 @@
 package gui
 
-import (
-	"time"
-
-	"fyne.io/fyne/v2"
-)
+import "time"
 
 // typing is how long a pause in typing is after which things are done with what
 // was typed.
@@ -21,7 +17,7 @@ func (l *later) do(work func()) {
 	l.drop()
 	l.w.pending.Add(1)
 	l.timer = time.AfterFunc(typing, func() {
-		fyne.Do(func() {
+		l.w.do(func() {
 			defer l.w.pending.Done()
 			work()
 		})

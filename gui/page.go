@@ -18,6 +18,7 @@ type page struct {
 	// All of these may be nil.
 	typedKey func(*fyne.KeyEvent)    // a key that no field has a use for
 	open     func(f model.File) bool // a file for this page; false: it has no use for it
+	single   bool                    // it shows one file at a time
 	shown    func()                  // the page comes into view
 	progress *widgets.Progress       // its work
 	closed   func()                  // the page goes away for good: forget secrets

@@ -37,7 +37,7 @@ func newShieldingPage(w *Window) *page {
 // that is open.
 func editShielding(w *Window, e *model.Edited) {
 	w.drop(placeShielding)
-	w.pages[placeShielding] = shieldingWizard(w, model.Edit(e), lang.L("Change shielding data"))
+	w.put(placeShielding, shieldingWizard(w, model.Edit(e), lang.L("Change shielding data")))
 	w.show(placeShielding)
 }
 

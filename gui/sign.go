@@ -82,6 +82,12 @@ func (s *signPage) signerStep() *widgets.Step {
 			problem.Set(widgets.Bad, lang.L("This certificate may not sign a template"), err.Error())
 		}
 		s.wizard.Refresh()
+		switch {
+		case unfit != nil:
+			widgets.Reveal(problem)
+		case id != nil:
+			widgets.Reveal(card)
+		}
 	}
 
 	password := widgets.NewPasswordEntry(lang.L("Password"), nil)
@@ -175,6 +181,7 @@ func (s *signPage) labForm(use func(*signing.Identity, error)) (form fyne.Canvas
 				create.Enable()
 				if err != nil {
 					problem.Set(widgets.Bad, lang.L("The certificate could not be made"), err.Error())
+					widgets.Reveal(problem)
 					id = nil
 				} else {
 					problem.Set(widgets.Bad, "", "")
@@ -326,6 +333,7 @@ func (s *signPage) catalogStep() *widgets.Step {
 			}
 			if err != nil {
 				problem.Set(widgets.Bad, lang.L("The catalog cannot be used"), textOf(err))
+				widgets.Reveal(problem)
 				return
 			}
 			s.name.SetText(s.model.Name)
@@ -391,9 +399,11 @@ func (s *signPage) summaryStep() *widgets.Step {
 		away(s.w, func() (any, error) { return nil, model.SaveCatalog(signed, path, overwrite) }, func(_ any, err error) {
 			if err != nil {
 				saved.Set(widgets.Bad, lang.L("The catalog was not saved"), err.Error())
+				widgets.Reveal(saved)
 				return
 			}
 			saved.Set(widgets.Good, lang.L("The catalog is saved."), path)
+			widgets.Reveal(saved)
 			s.w.remember(model.File{Path: path, Kind: model.Catalog})
 		})
 	}

@@ -1,6 +1,7 @@
 package gui
 
 import (
+	"strings"
 	"sync"
 
 	"fyne.io/fyne/v2"
@@ -43,11 +44,13 @@ func New(app fyne.App, version string) *Window {
 	w.window.Resize(fyne.NewSize(1080, 720))
 	w.choose = w.remembering(widgets.NewChoose(w.window))
 	w.window.SetOnDropped(func(_ fyne.Position, uris []fyne.URI) {
+		var paths []string
 		for _, uri := range uris {
 			if uri.Scheme() == "file" {
-				w.Open(uri.Path())
+				paths = append(paths, uri.Path())
 			}
 		}
+		w.Open(paths...)
 	})
 	w.window.SetCloseIntercept(w.close)
 	w.window.Canvas().SetOnTypedKey(w.typedKey)
@@ -58,9 +61,7 @@ func New(app fyne.App, version string) *Window {
 // Run shows the window, opens the files at the paths, and returns when the
 // window was closed.
 func (w *Window) Run(paths []string) {
-	for _, path := range paths {
-		w.Open(path)
-	}
+	w.Open(paths...)
 	w.window.ShowAndRun()
 }
 
@@ -82,13 +83,9 @@ func (w *Window) show(id string) *page {
 	if p == nil {
 		for _, place := range w.places {
 			if place.id == id {
-				p = place.make(w)
-				if p.progress != nil {
-					p.progress.Changed = w.showWork
-				}
+				p = w.put(id, place.make(w))
 			}
 		}
-		w.pages[id] = p
 	}
 	w.current = id
 	w.side.mark(id)
@@ -98,6 +95,15 @@ func (w *Window) show(id string) *page {
 	if p.shown != nil {
 		p.shown()
 	}
+	return p
+}
+
+// put makes a page that of a place.
+func (w *Window) put(id string, p *page) *page {
+	if p.progress != nil {
+		p.progress.Changed, p.progress.Do = w.showWork, w.do
+	}
+	w.pages[id] = p
 	return p
 }
 
@@ -126,22 +132,47 @@ func (w *Window) drop(id string) {
 }
 
 // Open opens a file where it belongs: on the page in view when that has a use
-// for it, else on the one for its kind.
-func (w *Window) Open(path string) {
-	away(w, func() (model.File, error) { return model.Recognize(path) }, func(f model.File, err error) {
-		switch {
-		case err != nil:
-			w.tell(lang.L("The file cannot be opened"), path+"\n\n"+textOf(err))
-			return
-		case f.Kind == model.Unknown:
-			w.tell(lang.L("Scutum does not know this kind of file"), path)
-			return
+// for it, else on the one for its kind. Of several, the page that got the first
+// gets those of the others that it has a use for, such as a wizard its
+// certificate and its disk; the window stays there.
+func (w *Window) Open(paths ...string) {
+	type found struct {
+		file model.File
+		err  error
+	}
+	away(w, func() ([]found, error) {
+		var all []found
+		for _, path := range paths {
+			f, err := model.Recognize(path)
+			f.Path = path
+			all = append(all, found{f, err})
 		}
-		if p := w.pages[w.current]; p != nil && p.open != nil && w.current != placeInspect && p.open(f) {
-			w.remember(f)
-			return
+		return all, nil
+	}, func(all []found, _ error) {
+		opened := false
+		var left []string
+		for _, one := range all {
+			f, p := one.file, w.pages[w.current]
+			switch {
+			case one.err != nil:
+				w.tell(lang.L("The file cannot be opened"), f.Path+"\n\n"+textOf(one.err))
+			case f.Kind == model.Unknown:
+				w.tell(lang.L("Scutum does not know this kind of file"), f.Path)
+			case opened && p.single, opened && (p.open == nil || !p.open(f)):
+				w.remember(f)
+				left = append(left, f.Path)
+			case !opened && (p == nil || p.open == nil || !p.open(f)):
+				w.openAt(placeOf(f.Kind), f)
+				opened = true
+			default:
+				w.remember(f)
+				opened = true
+			}
 		}
-		w.openAt(placeOf(f.Kind), f)
+		if len(left) > 0 {
+			w.tell(lang.L("Not all files are shown on this page"),
+				strings.Join(left, "\n")+"\n\n"+lang.L("Open the others one by one. They are among the recent files, at home."))
+		}
 	})
 }
 
@@ -175,7 +206,7 @@ func (w *Window) close() {
 				for _, p := range busy {
 					p.Wait()
 				}
-				fyne.Do(w.end)
+				w.do(w.end)
 			}()
 		})
 }

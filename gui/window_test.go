@@ -45,6 +45,44 @@ func TestOpenWhatNobodyKnows(t *testing.T) {
 	require.Zero(t, d.dialogs())
 }
 
+// Of several files, a wizard takes those that it has a use for.
+func TestOpenSeveral(t *testing.T) {
+	disk, certificate, _ := signedDisk(t)
+	d := drive(t)
+	d.w.show(placeSign)
+	d.w.Open(certificate, disk)
+	d.settle()
+	require.Zero(t, d.dialogs())
+	require.Equal(t, placeSign, d.w.current)
+	require.Equal(t, certificate, d.field("Certificate file").Text())
+
+	d.w.leave(placeSign)
+	d.w.Open(disk, certificate)
+	d.settle()
+	require.Equal(t, placeInspect, d.w.current, "a page for one file keeps the first")
+	require.Equal(t, 1, d.dialogs())
+	d.key(fyne.KeyEscape)
+	require.Equal(t, disk, d.field("File").Text())
+	require.Contains(t, d.w.recent(), certificate)
+}
+
+// An answer below the fold, and what gets the focus there, is scrolled to.
+func TestWhatMattersIsInView(t *testing.T) {
+	d := drive(t)
+	d.signWizard("", t.TempDir(), 0)
+	d.tap("Make the certificate")
+	d.inView(find(d, func(c *widgets.Certificate) bool { return c.Visible() })[0])
+	d.field("Name of the signer").Focus()
+	d.inView(d.field("Name of the signer"))
+}
+
+func (d *driver) inView(o fyne.CanvasObject) {
+	d.t.Helper()
+	y := fyne.CurrentApp().Driver().AbsolutePositionForObject(o).Y
+	require.GreaterOrEqual(d.t, y, float32(0))
+	require.LessOrEqual(d.t, y+o.Size().Height, d.w.window.Canvas().Size().Height-50)
+}
+
 func TestEscapeClosesTheDialogAndNotTheWizard(t *testing.T) {
 	d := drive(t)
 	d.w.show(placeSign)
@@ -64,11 +102,11 @@ func TestEscapeClosesTheDialogAndNotTheWizard(t *testing.T) {
 func TestClosingDuringWorkAsks(t *testing.T) {
 	d := drive(t)
 	p := d.w.show(placeSign)
-	ended := make(chan error, 1)
+	var ended error
 	p.progress.Run(func(ctx context.Context, _ func(done, total int64)) error {
 		<-ctx.Done()
 		return ctx.Err()
-	}, func(err error) { ended <- err })
+	}, func(err error) { ended = err })
 	require.True(t, p.progress.Busy())
 	require.NotEmpty(t, d.w.side.status.Objects, "the navigation says who is at work")
 
@@ -82,8 +120,8 @@ func TestClosingDuringWorkAsks(t *testing.T) {
 	for _, b := range find(d, func(b *widgets.Button) bool { return b.Text == "Cancel the work and close" }) {
 		b.OnTapped()
 	}
-	require.ErrorIs(t, <-ended, context.Canceled)
-	p.progress.Wait()
+	d.drain(p.progress.Wait)
+	require.ErrorIs(t, ended, context.Canceled)
 }
 
 func TestNothingSecretIsRemembered(t *testing.T) {

@@ -63,6 +63,12 @@ func (c *Choice) CreateRenderer() fyne.WidgetRenderer { return widget.NewSimpleR
 // option is one text of a Choice. Enter means Next here, as in other fields.
 type option struct{ Button }
 
+// FocusGained implements fyne.Focusable.
+func (o *option) FocusGained() {
+	o.Button.Button.FocusGained()
+	follow(o)
+}
+
 // TypedKey implements fyne.Focusable.
 func (o *option) TypedKey(key *fyne.KeyEvent) {
 	if key.Name == fyne.KeySpace {

@@ -143,6 +143,12 @@ type input struct {
 	owner *Entry
 }
 
+// FocusGained implements fyne.Focusable.
+func (i *input) FocusGained() {
+	i.Entry.FocusGained()
+	follow(i)
+}
+
 // FocusLost implements fyne.Focusable.
 func (i *input) FocusLost() {
 	i.Entry.FocusLost()

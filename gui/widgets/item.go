@@ -34,6 +34,12 @@ func NewItem(icon fyne.Resource, title, text string, mood Mood, state string, ta
 	return i
 }
 
+// FocusGained implements fyne.Focusable.
+func (i *Item) FocusGained() {
+	i.Tile.FocusGained()
+	follow(i)
+}
+
 // State is what the item says at its right, for tests.
 func (i *Item) State() string { return i.state.Text }
 

@@ -30,6 +30,12 @@ func NewPrimaryButton(text string, icon fyne.Resource, tapped func()) *Button {
 	return b
 }
 
+// FocusGained implements fyne.Focusable.
+func (b *Button) FocusGained() {
+	b.Button.FocusGained()
+	follow(b)
+}
+
 // TypedKey implements fyne.Focusable.
 func (b *Button) TypedKey(key *fyne.KeyEvent) {
 	switch key.Name {
@@ -50,6 +56,12 @@ func NewCheck(text string, changed func(bool)) *Check {
 	return c
 }
 
+// FocusGained implements fyne.Focusable.
+func (c *Check) FocusGained() {
+	c.Check.FocusGained()
+	follow(c)
+}
+
 // TypedKey implements fyne.Focusable.
 func (c *Check) TypedKey(key *fyne.KeyEvent) {
 	switch key.Name {
@@ -68,6 +80,12 @@ func NewSelect(options []string, changed func(string)) *Select {
 	s := &Select{widget.Select{Options: options, OnChanged: changed}}
 	s.ExtendBaseWidget(s)
 	return s
+}
+
+// FocusGained implements fyne.Focusable.
+func (s *Select) FocusGained() {
+	s.Select.FocusGained()
+	follow(s)
 }
 
 // TypedKey implements fyne.Focusable.

@@ -23,6 +23,9 @@ type Progress struct {
 
 	// Changed is called when a job has begun or ended.
 	Changed func()
+	// Do has a function run on Fyne's goroutine, later: fyne.Do. Tests, for
+	// which fyne.Do runs it where it is, set another.
+	Do func(func())
 
 	title  *widget.Label
 	bar    *widget.ProgressBar
@@ -35,7 +38,7 @@ type Progress struct {
 
 // NewProgress makes a panel without a job.
 func NewProgress(title string) *Progress {
-	p := &Progress{title: NewSubheading(title), bar: widget.NewProgressBar(), detail: NewText("")}
+	p := &Progress{title: NewSubheading(title), bar: widget.NewProgressBar(), detail: NewText(""), Do: fyne.Do}
 	p.cancel = NewButton(lang.L("Cancel"), theme.CancelIcon(), p.Cancel)
 	p.ExtendBaseWidget(p)
 	return p
@@ -61,7 +64,7 @@ func (p *Progress) Run(job Job, done func(error)) {
 			bytes.Store(d)
 		})
 	}()
-	go func(finished chan struct{}) {
+	go func(finished chan struct{}, do func(func())) {
 		defer close(finished)
 		defer stop()
 		begun := time.Now()
@@ -70,7 +73,7 @@ func (p *Progress) Run(job Job, done func(error)) {
 		for {
 			select {
 			case err := <-ended:
-				fyne.Do(func() {
+				do(func() {
 					p.stop = nil
 					done(err)
 					p.tell()
@@ -78,10 +81,10 @@ func (p *Progress) Run(job Job, done func(error)) {
 				return
 			case <-ticker.C:
 				d, t, since := bytes.Load(), total.Load(), time.Since(begun)
-				fyne.Do(func() { p.show(d, t, since) })
+				do(func() { p.show(d, t, since) })
 			}
 		}
-	}(p.finished)
+	}(p.finished, p.Do)
 }
 
 func (p *Progress) tell() {
@@ -115,8 +118,7 @@ func (p *Progress) Cancel() {
 }
 
 // Wait waits until the job that was started last, if any, has ended. Nothing of
-// it runs afterwards but what waits for Fyne's goroutine. It must not be called
-// there; tests, where that is the same, may.
+// it runs afterwards but what waits for Fyne's goroutine.
 func (p *Progress) Wait() {
 	if p.finished != nil {
 		<-p.finished

@@ -212,7 +212,7 @@ func (m *SegmentMap) MouseOut() {
 // FocusGained, FocusLost, TypedRune and TypedKey implement fyne.Focusable: the
 // arrows select the segments around, Home and End the first and last of the
 // volume, Page Up and Page Down those of the other volumes.
-func (m *SegmentMap) FocusGained()   { m.focused = true; m.frames() }
+func (m *SegmentMap) FocusGained()   { m.focused = true; m.frames(); follow(m) }
 func (m *SegmentMap) FocusLost()     { m.focused = false; m.frames() }
 func (m *SegmentMap) TypedRune(rune) {}
 func (m *SegmentMap) TypedKey(key *fyne.KeyEvent) {

@@ -47,7 +47,7 @@ func (t *Tile) MouseMoved(*desktop.MouseEvent) {}
 func (t *Tile) MouseOut()                      { t.hovered = false; t.Refresh() }
 
 // FocusGained, FocusLost, TypedRune and TypedKey implement fyne.Focusable.
-func (t *Tile) FocusGained()   { t.focused = true; t.Refresh() }
+func (t *Tile) FocusGained()   { t.focused = true; t.Refresh(); follow(t) }
 func (t *Tile) FocusLost()     { t.focused = false; t.Refresh() }
 func (t *Tile) TypedRune(rune) {}
 func (t *Tile) TypedKey(key *fyne.KeyEvent) {

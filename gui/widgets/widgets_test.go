@@ -106,15 +106,16 @@ func TestWizard(t *testing.T) {
 	w.Back()
 	require.Zero(t, w.Current())
 	w.Next()
+	work := watch(w.Progress)
 	w.Next()
-	w.Progress.Wait()
+	work()
 	require.Equal(t, 1, w.Current(), "work that fails leads nowhere")
 	require.Equal(t, "It failed\nbecause", w.failure.Text())
 	w.TypedKey(escape)
 	require.True(t, cancelled)
 	fails = false
 	w.Next()
-	w.Progress.Wait()
+	work()
 	require.Equal(t, 2, w.Current())
 	w.Back()
 	require.Equal(t, 2, w.Current(), "what is done is done")
@@ -122,10 +123,24 @@ func TestWizard(t *testing.T) {
 	require.True(t, finished)
 }
 
+// watch has what a job hands over done by the function that it gives, which waits
+// for the end of the job.
+func watch(p *Progress) (finish func()) {
+	queue := make(chan func(), 1000)
+	p.Do = func(f func()) { queue <- f }
+	return func() {
+		p.Wait()
+		for len(queue) > 0 {
+			(<-queue)()
+		}
+	}
+}
+
 func TestProgressCancel(t *testing.T) {
 	test.NewTempApp(t)
 	p := NewProgress("Work")
 	test.NewTempWindow(t, p)
+	work := watch(p)
 	var got error
 	p.Run(func(ctx context.Context, update func(done, total int64)) error {
 		update(1, 2)
@@ -134,7 +149,7 @@ func TestProgressCancel(t *testing.T) {
 	}, func(err error) { got = err })
 	require.True(t, p.Busy())
 	p.Cancel()
-	p.Wait()
+	work()
 	require.ErrorIs(t, got, context.Canceled)
 	require.False(t, p.Busy())
 }

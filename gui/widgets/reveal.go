@@ -1,0 +1,93 @@
+package widgets
+
+import (
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+)
+
+// Reveal scrolls the page until o is in view: for an answer that appears further
+// down than the user looks.
+func Reveal(o fyne.CanvasObject) {
+	s := scrollAround(o)
+	if s == nil {
+		return
+	}
+	for range 2 { // wrapped texts know their height only at their width
+		s.Content.Refresh()
+		s.Refresh()
+	}
+	scrollTo(s, o)
+}
+
+// follow scrolls to what has got the focus, which Fyne does not do.
+func follow(o fyne.CanvasObject) {
+	if s := scrollAround(o); s != nil {
+		scrollTo(s, o)
+	}
+}
+
+// A holder is a widget in which there may be a Scroll, or something that may get
+// the focus.
+type holder interface{ holds() []fyne.CanvasObject }
+
+func (w *Wizard) holds() []fyne.CanvasObject   { return w.place.Objects }
+func (b *Beside) holds() []fyne.CanvasObject   { return b.parts[:] }
+func (e *Entry) holds() []fyne.CanvasObject    { return []fyne.CanvasObject{e.input, e.trail} }
+func (c *Choice) holds() []fyne.CanvasObject   { return c.box.Objects }
+func (p *Progress) holds() []fyne.CanvasObject { return []fyne.CanvasObject{p.cancel} }
+func (b *Busy) holds() []fyne.CanvasObject     { return []fyne.CanvasObject{b.cancel} }
+
+// scrollAround finds the innermost Scroll of the page that o is in, or nil.
+func scrollAround(o fyne.CanvasObject) *container.Scroll {
+	c := fyne.CurrentApp().Driver().CanvasForObject(o)
+	if c == nil || c.Content() == nil {
+		return nil
+	}
+	s, _ := scrollBetween(c.Content(), o, nil)
+	return s
+}
+
+func scrollBetween(from, o fyne.CanvasObject, last *container.Scroll) (s *container.Scroll, found bool) {
+	if from == o {
+		return last, true
+	}
+	var inside []fyne.CanvasObject
+	switch from := from.(type) {
+	case *fyne.Container:
+		inside = from.Objects
+	case *container.Scroll:
+		last, inside = from, []fyne.CanvasObject{from.Content}
+	case holder:
+		inside = from.holds()
+	}
+	for _, object := range inside {
+		if s, found := scrollBetween(object, o, last); found {
+			return s, true
+		}
+	}
+	return nil, false
+}
+
+// Room that scrollTo leaves: above for the label of a field.
+const (
+	roomAbove = 40
+	roomBelow = 16
+)
+
+// scrollTo moves as little as needed, and not at all when all of o is in view.
+// Of what is higher than the view it shows the beginning.
+func scrollTo(s *container.Scroll, o fyne.CanvasObject) {
+	driver := fyne.CurrentApp().Driver()
+	top := driver.AbsolutePositionForObject(o).Y - driver.AbsolutePositionForObject(s).Y
+	bottom := top + o.Size().Height
+	move := float32(0)
+	switch view := s.Size().Height; {
+	case top < 0:
+		move = top - roomAbove
+	case bottom > view:
+		move = min(bottom-view+roomBelow, top-roomAbove)
+	}
+	if move != 0 {
+		s.ScrollToOffset(s.Offset.AddXY(0, move))
+	}
+}
