@@ -136,7 +136,7 @@ func (a *answerPage) rdpForm() *fyne.Container {
 			return
 		}
 		away(a.w, func() (*signing.Identity, error) {
-			id, err := model.OpenSigner(path, secret)
+			id, err := model.OpenSigner(path, "", secret)
 			var unfit *signing.UnfitSigner
 			if errors.As(err, &unfit) { // for signing templates, which it is not for
 				err = nil

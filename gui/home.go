@@ -30,7 +30,9 @@ func newHomePage(w *Window) *page {
 		}
 	}
 	recent := container.NewVBox()
-	body := widgets.NewColumn(tasks, widgets.NewSubheading(lang.L("Recent files")), recent)
+	none := widgets.NewText(lang.L("None yet. Drop a file anywhere on this window to open it."))
+	none.Importance = widget.LowImportance
+	body := widgets.NewColumn(tasks, widgets.NewSubheading(lang.L("Recent files")), none, recent)
 	return &page{
 		content: widgets.NewPage(lang.L("What would you like to do?"), body),
 		shown: func() {
@@ -44,11 +46,7 @@ func newHomePage(w *Window) *page {
 				folder.Truncation = fyne.TextTruncateEllipsis
 				recent.Add(container.NewBorder(nil, nil, b, nil, folder))
 			}
-			if len(recent.Objects) == 0 {
-				hint := widgets.NewText(lang.L("None yet. Drop a file anywhere on this window to open it."))
-				hint.Importance = widget.LowImportance
-				recent.Add(hint)
-			}
+			visible(none, len(recent.Objects) == 0)
 			body.Refresh()
 		},
 	}

@@ -25,6 +25,7 @@ type signPage struct {
 	wizard *widgets.Wizard
 
 	signer  *widgets.FileField
+	key     *widgets.FileField // of a PEM certificate
 	disk    *widgets.FileField
 	name    *widgets.Entry
 	version *widgets.Entry
@@ -95,19 +96,30 @@ func (s *signPage) signerStep() *widgets.Step {
 		Purpose: "certificate",
 		Types:   []widgets.FileType{{Name: lang.L("Certificates with keys"), Extensions: []string{".pfx", ".p12", ".pem"}}},
 	}, check(model.CheckOpen))
+	s.key = widgets.NewFileField(lang.L("Private key of the certificate"), s.w.choose, widgets.Question{
+		Purpose: "certificate", Types: []widgets.FileType{{Name: lang.L("Private keys"), Extensions: []string{".key", ".pem"}}},
+	}, check(model.CheckOpen))
 	var open *widgets.Button
+	place := model.InPFX
 	load := func() {
-		path, secret := s.signer.Text(), password.Text()
-		if open.Disabled() || !s.signer.Validate() {
+		path, key, secret := s.signer.Text(), "", password.Text()
+		asked := map[model.KeyPlace]*widgets.Entry{model.InPFX: password, model.InPEM: &s.signer.Entry, model.Elsewhere: &s.key.Entry}[place]
+		if place == model.Elsewhere {
+			key = s.key.Text()
+		}
+		if open.Disabled() || !s.signer.Validate() || !asked.Validate() {
 			return
 		}
 		open.Disable()
-		away(s.w, func() (*signing.Identity, error) { return model.OpenSigner(path, secret) },
+		away(s.w, func() (*signing.Identity, error) { return model.OpenSigner(path, key, secret) },
 			func(id *signing.Identity, err error) {
 				open.Enable()
+				if path != s.signer.Text() {
+					return
+				}
 				var unfit *signing.UnfitSigner
 				if err != nil && !errors.As(err, &unfit) {
-					password.Complain(textOf(err))
+					asked.Complain(textOf(err))
 				} else {
 					password.Clear()
 				}
@@ -115,19 +127,49 @@ func (s *signPage) signerStep() *widgets.Step {
 			})
 	}
 	open = widgets.NewButton(lang.L("Open"), theme.LoginIcon(), load)
-	s.signer.Chosen = func(path string) {
+	protected := widgets.NewWithButton(password, open)
+	s.key.Hide()
+	s.key.Chosen = func(path string) {
 		use(nil, nil)
 		if path != "" {
-			password.Clear()
-			password.Focus()
+			load()
 		}
+	}
+	s.signer.Chosen = func(path string) {
+		use(nil, nil)
+		password.Clear()
+		s.key.Clear()
+		if path == "" {
+			return
+		}
+		away(s.w, func() (model.KeyPlace, error) { return model.FindKey(path) }, func(found model.KeyPlace, err error) {
+			if path != s.signer.Text() {
+				return
+			}
+			if err != nil {
+				s.signer.Complain(textOf(err))
+				return
+			}
+			place = found
+			visible(protected, place == model.InPFX)
+			visible(s.key, place == model.Elsewhere)
+			s.wizard.Refresh()
+			switch place {
+			case model.InPFX:
+				password.Focus()
+			case model.InPEM:
+				load()
+			case model.Elsewhere:
+				s.key.Focus()
+			}
+		})
 	}
 	password.Left = func() {
 		if password.Text() != "" && s.signer.Text() != "" {
 			load()
 		}
 	}
-	existing := widgets.NewGroup(s.signer, widgets.NewWithButton(password, open))
+	existing := widgets.NewGroup(s.signer, s.key, protected)
 
 	lab, forget := s.labForm(use)
 	s.forget = func() { password.Clear(); forget() }

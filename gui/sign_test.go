@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scutum-project/scutum/gui/model"
+	"github.com/scutum-project/scutum/gui/widgets"
 	"github.com/scutum-project/scutum/vhdx/volume/volumetest"
 )
 
@@ -71,6 +72,40 @@ func TestSignWizard(t *testing.T) {
 	require.Equal(t, placeHome, d.w.current)
 	require.Contains(t, d.w.recent(), disk)
 	d.picture("home-recent")
+}
+
+// A certificate and its key come in one file or in two.
+func TestSignWizardTakesPEM(t *testing.T) {
+	folder := t.TempDir()
+	file := func(name string) string { return filepath.Join(folder, name) }
+	volumetest.Run(t, "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=Contoso",
+		"-addext", "keyUsage=critical,digitalSignature", "-keyout", file("signer.key"), "-out", file("signer.pem"))
+	certificate, err := os.ReadFile(file("signer.pem"))
+	require.NoError(t, err)
+	key, err := os.ReadFile(file("signer.key"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file("both.pem"), append(key, certificate...), 0o600))
+	volumetest.Run(t, "openssl", "genpkey", "-algorithm", "RSA", "-out", file("other.key"))
+
+	d := drive(t)
+	d.w.show(placeSign)
+	d.enter("Certificate file", file("signer.pem"))
+	require.True(t, d.off("Next"))
+	require.Empty(t, find(d, func(e *widgets.Entry) bool { return e.Label() == "Password" && e.Visible() }))
+	d.enter("Private key of the certificate", file("other.key"))
+	require.Contains(t, d.field("Private key of the certificate").Message(), "belongs to none")
+	require.True(t, d.off("Next"))
+	d.enter("Private key of the certificate", file("signer.key"))
+	require.Empty(t, d.field("Private key of the certificate").Message())
+	require.False(t, d.off("Next"))
+	d.picture("sign-1-pem")
+
+	d.enter("Certificate file", file("both.pem"))
+	require.False(t, d.off("Next"))
+	require.Empty(t, find(d, func(f *widgets.FileField) bool { return f.Label() == "Private key of the certificate" }))
+	d.enter("Certificate file", file("signer.key"))
+	require.True(t, d.off("Next"))
+	require.NotEmpty(t, d.field("Certificate file").Message())
 }
 
 func TestSignWizardKeys(t *testing.T) {

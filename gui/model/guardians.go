@@ -163,7 +163,7 @@ func (f OwnerFiles) Load(password string) (*guardian.Owner, error) {
 
 // openKeys reads a PFX file, whatever its certificate is for.
 func openKeys(path, password string) (*signing.Identity, error) {
-	id, err := OpenSigner(path, password)
+	id, err := OpenSigner(path, "", password)
 	var unfit *signing.UnfitSigner
 	if errors.As(err, &unfit) {
 		return id, nil

@@ -22,11 +22,11 @@ func TestSign(t *testing.T) {
 	require.NoError(t, err)
 	_, err = MakeLab(Lab{Subject: "Contoso", Kind: signing.P256, Days: 30, Path: pfx}, "secret", false)
 	require.ErrorIs(t, err, os.ErrExist)
-	_, err = OpenSigner(pfx, "")
+	_, err = OpenSigner(pfx, "", "")
 	require.ErrorContains(t, err, "Enter its password")
-	_, err = OpenSigner(pfx, "wrong")
+	_, err = OpenSigner(pfx, "", "wrong")
 	require.ErrorContains(t, err, "password is wrong")
-	id, err := OpenSigner(pfx, "secret")
+	id, err := OpenSigner(pfx, "", "secret")
 	require.NoError(t, err)
 
 	s := Sign{Name: "Windows", Version: "1.0.0.0"}

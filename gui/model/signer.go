@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 	"time"
@@ -9,21 +10,52 @@ import (
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
 )
 
-// OpenSigner reads a certificate with its key from a PFX file, or from a PEM
-// file that holds both, and says whether it may sign.
-func OpenSigner(path, password string) (*signing.Identity, error) {
-	file, err := Recognize(path)
+// A KeyPlace is where the private key of a certificate is.
+type KeyPlace int
+
+// The places of private keys.
+const (
+	InPFX     KeyPlace = iota // with the certificate, under a password
+	InPEM                     // with the certificate, in the open
+	Elsewhere                 // in a PEM file of its own
+)
+
+// FindKey says where the private key is that belongs to the certificate of a
+// file.
+func FindKey(path string) (KeyPlace, error) {
+	data, err := ReadFile(path, signing.MaxKeyFile)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
+	defer clear(data)
+	switch {
+	case !signing.IsPEM(data):
+		return InPFX, nil
+	case bytes.Contains(data, []byte("PRIVATE KEY-----")): // RFC 7468 section 10, and the older names
+		return InPEM, nil
+	}
+	return Elsewhere, nil
+}
+
+// OpenSigner reads a certificate with its key and says whether it may sign. They
+// are in a PFX file, in a PEM file, or in a PEM file each: key is the path of the
+// second, or empty.
+func OpenSigner(path, key, password string) (*signing.Identity, error) {
 	data, err := ReadFile(path, signing.MaxKeyFile)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(data)
+	private := data
+	if key != "" {
+		if private, err = ReadFile(key, signing.MaxKeyFile); err != nil {
+			return nil, err
+		}
+		defer clear(private)
+	}
 	var id *signing.Identity
-	if file.Kind == Certificates {
-		id, err = signing.LoadPEM(data, data)
+	if key != "" || signing.IsPEM(data) {
+		id, err = signing.LoadPEM(data, private)
 	} else {
 		id, err = signing.LoadPFX(data, password)
 	}
