@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -48,7 +49,18 @@ func screens(t *testing.T, folder string) []screen {
 		d.enter("Certificate of the signer whom you trust (optional)", pem)
 		d.tap("Verify every byte")
 	}
-	return append([]screen{
+	answer := unattend(t, folder)
+	shielding := named(answer, "vm01.pdk") // until a screen makes it
+	north := named(fabric(t, "Fabric North", 2*365*24*time.Hour), "fabric-north.xml")
+	old := named(fabric(t, "Former fabric", 10*24*time.Hour), "former-fabric.xml")
+	wizard := func(step int) func(d *driver) {
+		return func(d *driver) {
+			_ = os.Remove(shielding)
+			d.add("Fabric North", north)
+			d.shieldingWizard(shielding, signed, answer, step)
+		}
+	}
+	return []screen{
 		{"home", func(d *driver) {
 			d.w.Open(signed)
 			d.settle()
@@ -59,20 +71,83 @@ func screens(t *testing.T, folder string) []screen {
 		{"sign-catalog", func(d *driver) { d.signWizard(fresh, folder, 2) }, false},
 		{"sign-review", func(d *driver) { d.signWizard(fresh, folder, 3) }, false},
 		{"sign-summary", func(d *driver) { d.signWizard(named(fresh, "copy.vhdx"), folder, 4) }, false},
+		{"shielding-policy", wizard(0), false},
+		{"shielding-guardians", wizard(1), false},
+		{"shielding-templates", wizard(2), false},
+		{"shielding-specialization", wizard(3), false},
+		{"shielding-review", wizard(4), false},
+		{"shielding-summary", wizard(5), false},
 		{"inspect", func(d *driver) { d.w.Open(signed); d.settle() }, false},
 		{"verify-intact", func(d *driver) { verify(d, signed) }, false},
 		{"verify-altered", func(d *driver) { verify(d, altered) }, false},
+		{"guardians", func(d *driver) {
+			d.add("Fabric North", north)
+			d.add("Former fabric", old)
+			d.w.show(placeGuardians)
+			d.settle()
+			d.newOwner("Contoso")
+			d.tap("Back")
+		}, false},
+		{"guardians-owner", func(d *driver) {
+			d.w.show(placeGuardians)
+			d.settle()
+			d.newOwner("Contoso")
+		}, false},
+		{"answerfile", func(d *driver) {
+			d.w.show(placeAnswer)
+			d.settle()
+			d.enter("Name of the computer", "WEB01")
+			d.enter("Time zone (optional)", "W. Europe Standard Time")
+		}, false},
+		{"specialization", func(d *driver) {
+			d.w.show(placeSpecialization)
+			d.enter("Answer file", answer)
+			d.enter("@ComputerName@", "VM01")
+		}, false},
+		{"recovery", func(d *driver) {
+			_, ebek := recoverable(t, d, shielding)
+			path := filepath.Join(folder, "vm01.ebek")
+			require.NoError(t, os.WriteFile(path, ebek, 0o600))
+			d.w.show(placeRecovery)
+			d.enter("Disk, or encrypted recovery key", path)
+			d.enter("Shielding data", shielding)
+		}, false},
 		{"settings", func(d *driver) { d.w.show(placeSettings) }, true},
-	}, moreScreens(t, folder)...)
+	}
 }
 
-// moreScreens are those of the other pages.
-func moreScreens(*testing.T, string) []screen {
-	return []screen{
-		{"shielding", func(d *driver) { d.w.show(placeShielding) }, false},
-		{"guardians", func(d *driver) { d.w.show(placeGuardians) }, false},
-		{"answerfile", func(d *driver) { d.w.show(placeAnswer) }, false},
-		{"recovery", func(d *driver) { d.w.show(placeRecovery) }, false},
+// newOwner makes an owner, on the page of the guardians.
+func (d *driver) newOwner(name string) {
+	d.tap("New owner")
+	d.enter("Name", name)
+	d.enter("New passphrase", "open sesame")
+	d.enter("New passphrase, once more", "open sesame")
+	d.tap("Make the owner")
+}
+
+// shieldingWizard goes through the wizard up to a step.
+func (d *driver) shieldingWizard(path, template, answer string, step int) {
+	d.w.show(placeShielding)
+	for at := range step + 1 {
+		switch at {
+		case 0:
+			d.enter("Save as", path)
+		case 1:
+			d.enter("Name of the owner", "Contoso")
+			d.enter("New passphrase", "open sesame")
+			d.enter("New passphrase, once more", "open sesame")
+			d.tap("Make the owner")
+			d.tick("Fabric North")
+		case 2:
+			d.enter("Add a template (catalog or signed disk)", template)
+		case 3:
+			d.enter("Answer file", answer)
+		case 5:
+			d.tap("Create")
+		}
+		if at < step && at < 4 {
+			d.tap("Next")
+		}
 	}
 }
 
