@@ -29,13 +29,13 @@ func newAnswerPreview() *answerPreview {
 	p := &answerPreview{text: widget.NewTextGrid(), notice: widgets.NewNotice(widgets.Info, "", ""), places: widgets.NewGroup()}
 	p.text.ShowLineNumbers = true
 	p.text.TabWidth = 2
-	p.text.Scroll = fyne.ScrollBoth
+	p.text.Scroll = fyne.ScrollNone // by itself it mixes up its lines when it grows
 	p.which = widgets.NewSelect([]string{"user-data", "network-config"}, func(string) { p.draw() })
 	p.which.Hide()
 	below := container.NewVScroll(p.places)
 	below.SetMinSize(fyne.NewSize(0, 110))
 	p.content = widgets.NewMargin(24, 8, container.NewBorder(widgets.NewGroup(p.which, p.notice), below, nil, nil,
-		widgets.NewPanel(p.text)))
+		widgets.NewPanel(container.NewScroll(p.text))))
 	return p
 }
 

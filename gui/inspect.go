@@ -235,7 +235,7 @@ func verificationOf(v *model.Verification) []fyne.CanvasObject {
 				lang.L("Bytes of the partition"), rangeText(a.InVolume), lang.L("Bytes of the disk"), rangeText(a.OnDisk)}})
 		}
 		all = append(all, widgets.NewTree(widgets.Branch{
-			Title: lang.L("Altered: {{.Count}} ranges", map[string]any{"Count": len(ranges)}), Below: below}))
+			Title: lang.L("Altered ranges: {{.Count}}", map[string]any{"Count": len(ranges)}), Below: below}))
 	}
 	return all
 }
