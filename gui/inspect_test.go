@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scutum-project/scutum/gui/model"
 	"github.com/scutum-project/scutum/gui/widgets"
 	"github.com/scutum-project/scutum/pdk"
 	"github.com/scutum-project/scutum/pdk/fsk"
@@ -111,7 +112,9 @@ func TestInspectContents(t *testing.T) {
 	} {
 		path := filepath.Join(folder, tt.name)
 		require.NoError(t, os.WriteFile(path, tt.data, 0o600))
-		d.w.Open(path)
+		file, err := model.Recognize(path)
+		require.NoError(t, err)
+		d.w.openAt(placeInspect, file)
 		d.settle()
 		require.Equal(t, placeInspect, d.w.current)
 		require.NotEmpty(t, find(d, func(b *widgets.Button) bool { return b.Text == tt.says }), tt.name)
