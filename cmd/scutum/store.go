@@ -104,6 +104,31 @@ func ownerWithKey(store *guardian.Store, cert *x509.Certificate) (string, error)
 		`only the owner can do this; "scutum guardian import" takes in keys that you have`, cert.Subject, signing.Thumbprint(cert))
 }
 
+// names are the guardians in the store, by which those in files are named.
+type names struct {
+	entries []guardian.Entry
+	none    string // what is said of others
+}
+
+func readNames(store *guardian.Store) (names, error) {
+	entries, err := store.List()
+	return names{entries, "not in the store"}, err
+}
+
+// namesIfKnown is for commands that need the store for nothing else, and do
+// without where there is none that can be read.
+func namesIfKnown(cmd *cobra.Command) names {
+	store, err := openStore()
+	if err == nil {
+		var n names
+		if n, err = readNames(store); err == nil {
+			return n
+		}
+	}
+	warn(cmd, fmt.Sprintf("the names of guardians are not known: %v", err))
+	return names{none: "name not known"}
+}
+
 // nameOf gives the name under which the key of a certificate is in the store, as
 // List gives it; all of them, if it is there more than once. It is empty when the
 // key is not in the store.
