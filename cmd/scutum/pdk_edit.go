@@ -203,6 +203,11 @@ func (o *pdkEdit) volumes(volumes []pdk.Qualifier) ([]pdk.Qualifier, error) {
 		}
 	}
 	added, err := o.qualifiers()
+	for _, q := range added {
+		if slices.ContainsFunc(rest, func(other pdk.Qualifier) bool { return sameQualifier(q, other) }) {
+			return nil, fmt.Errorf("--vsc: there is a qualifier already for %s %s, %s, of that signer", q.Name, q.Version, q.Rule)
+		}
+	}
 	return append(rest, added...), err
 }
 

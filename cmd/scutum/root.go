@@ -68,6 +68,7 @@ the owner and the named fabrics can open.
 Exit status: 0 success, 1 the answer is "no" (a check failed), 2 bad usage or
 bad input, 130 interrupted.`
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return refuseEmpty(cmd) }
+	versionFlag(root)
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.SetFlagErrorFunc(flagError)

@@ -49,12 +49,12 @@ func (f *fitGuardians) flags(cmd *cobra.Command) {
 // came into the store.
 func (f *fitGuardians) check(guardians ...*guardian.Guardian) error {
 	for _, g := range guardians {
-		err := g.Check(time.Now(), guardian.CheckOptions{AllowUntrustedRoot: true, AllowExpired: f.expired})
-		switch {
-		case errors.Is(err, guardian.ErrExpired):
-			return fmt.Errorf("guardian %q: %w; --allow-expired accepts it", g.Name, err)
-		case err != nil:
+		now := time.Now()
+		if err := g.Check(now, guardian.CheckOptions{AllowUntrustedRoot: true, AllowExpired: true}); err != nil {
 			return fmt.Errorf("guardian %q: %w", g.Name, err)
+		}
+		if !f.expired && now.After(g.Expires()) {
+			return fmt.Errorf("guardian %q: it has expired, its certificates were valid until %s; --allow-expired accepts it", g.Name, moment(g.Expires()))
 		}
 	}
 	return nil
