@@ -267,7 +267,7 @@ signatures, and nothing secret. The private keys of an owner stay in the store.`
 				s.line("Tell those who import it the thumbprints by another way: they prove that it is this file.")
 			})
 		},
-		ValidArgsFunction: completeArguments(completeGuardians, nil),
+		ValidArgsFunction: completeArguments(completeGuardians, filesNamed("FILE.xml")),
 	}
 	forceFlag(cmd, &force)
 	jsonFlag(cmd)

@@ -19,6 +19,10 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	defer stop()
 
 	root := rootCommand()
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) { // a shell asks
+		completeFiles(root)
+		withoutBackticks(root)
+	}
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
