@@ -95,8 +95,8 @@ func TestEditRefuses(t *testing.T) {
 		"nobody to revoke":         {d, owner(t), Change{Revoke: revoke(branch(t))}, keyprotector.ErrNotGranted, ""},
 		"qualifiers of no kind":    {existing, owner(t), Change{Volumes: &some}, ErrPDK, "there are no qualifiers, but 2 are given"},
 		"files of no kind":         {existing, owner(t), Change{Payload: &noAnswer}, ErrPDK, "there are no files"},
-		"access that there is":     {d, owner(t), Change{Grant: publics(t, fabric(t))}, nil, `guardian "fabric" has access already`},
-		"the same guardian, twice": {d, owner(t), Change{Grant: publics(t, branch(t), branch(t))}, nil, `guardian "branch" has access already`},
+		"access that there is":     {d, owner(t), Change{Grant: publics(t, fabric(t))}, nil, `guardian "fabric": it has access already`},
+		"the same guardian, twice": {d, owner(t), Change{Grant: publics(t, branch(t), branch(t))}, nil, `guardian "branch": it has access already`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			data, err := c.d.Edit(c.by, c.change)

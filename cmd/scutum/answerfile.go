@@ -39,7 +39,7 @@ exit status is 1 when they do not do.`,
 			return report(cmd, facts, func(s *sheet) { tableOfSubstitutions(s, all, false) })
 		},
 	}
-	cmd.Flags().StringVar(&values, "fsk", "", "put in the values of the specialization file `FILE`")
+	cmd.Flags().StringVar(&values, "fsk", "", "put in the values of the specialization file `FILE.fsk`")
 	jsonFlag(cmd)
 	return cmd
 }

@@ -46,7 +46,7 @@ func (c *cloudInit) flags(cmd *cobra.Command) {
 	of := func(set func(u *cloudInitUser, value string)) func(string) error {
 		return func(value string) error {
 			if len(c.users) == 0 {
-				return errors.New("it is of the --user before it, and there is none")
+				return errNoUser
 			}
 			set(&c.users[len(c.users)-1], value)
 			return nil

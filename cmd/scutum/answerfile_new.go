@@ -120,13 +120,13 @@ type answerfileFacts struct {
 	File          string   `json:"file"`
 	OS            string   `json:"os"`
 	NetworkConfig string   `json:"networkConfig,omitempty"`
-	Files         []string `json:"files"`         // that have to be in the shielding data as well
-	Substitutions []string `json:"substitutions"` // keys, each once
+	Files         []string `json:"files"` // that have to be in the shielding data as well
+	Keys          []string `json:"keys"`  // of substitution strings, each once
 }
 
 func (f *answerfileFacts) text(s *sheet) {
 	s.facts("answer file", f.File, "for", f.OS, "network configuration", f.NetworkConfig,
-		"wants the files", strings.Join(f.Files, ", "), "substitution strings", strings.Join(f.Substitutions, ", "))
+		"wants the files", strings.Join(f.Files, ", "), "substitution strings", strings.Join(f.Keys, ", "))
 	s.line("It holds secrets: the place for it is a shielding data file.")
 	if len(f.Files) > 0 {
 		s.line(`Add the files that it wants with "scutum pdk new --file".`)
@@ -136,7 +136,7 @@ func (f *answerfileFacts) text(s *sheet) {
 // describe tells of the substitution strings in files that were made.
 func (f *answerfileFacts) describe(files ...[]byte) error {
 	seen := map[string]bool{}
-	f.Substitutions, f.Files = []string{}, orEmpty(f.Files)
+	f.Keys, f.Files = []string{}, orEmpty(f.Files)
 	for _, data := range files {
 		found, err := answerfile.Substitutions(data)
 		if err != nil {
@@ -145,7 +145,7 @@ func (f *answerfileFacts) describe(files ...[]byte) error {
 		for _, s := range found {
 			if key := strings.ToLower(s.Key); !seen[key] {
 				seen[key] = true
-				f.Substitutions = append(f.Substitutions, s.Key)
+				f.Keys = append(f.Keys, s.Key)
 			}
 		}
 	}

@@ -41,10 +41,16 @@ func oneOf(cmd *cobra.Command, flag string, values ...cobra.Completion) {
 	completeFlag(cmd, flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }
 
+// errNoUser is the error of a flag that says something of the --user before it.
+var errNoUser = errors.New("is for the --user before it, and there is none")
+
 // flagError says what is wrong with a flag, in words of the program's users.
 func flagError(cmd *cobra.Command, err error) error {
 	var number *strconv.NumError
+	var invalid *pflag.InvalidValueError
 	switch {
+	case errors.Is(err, errNoUser) && errors.As(err, &invalid):
+		err = fmt.Errorf("--%s %w", invalid.GetFlag().Name, errNoUser)
 	case errors.As(err, &number):
 		why := "it is not a whole number"
 		if errors.Is(err, strconv.ErrRange) {

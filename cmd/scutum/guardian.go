@@ -58,6 +58,17 @@ func factsOfGuardian(g *guardian.Guardian, owner bool) guardianFacts {
 	return f
 }
 
+// kindOf is the kind of a guardian in the store.
+func kindOf(e guardian.Entry) string {
+	switch {
+	case e.Err != nil:
+		return "damaged"
+	case e.Owner:
+		return "owner"
+	}
+	return "fabric"
+}
+
 // problems gives what an error joins, a line each. Certificates have names with
 // line feeds, if who makes them wants another line to show.
 func problems(err error) []string {
@@ -247,7 +258,7 @@ signatures, and nothing secret. The private keys of an owner stay in the store.`
 			}
 			facts := struct {
 				File       string           `json:"file"`
-				Guardian   string           `json:"guardian"`
+				Name       string           `json:"name"`
 				Signing    certificateFacts `json:"signing"`
 				Encryption certificateFacts `json:"encryption"`
 			}{args[1], args[0], factsOfCertificate(g.Signing), factsOfCertificate(g.Encryption)}
@@ -256,7 +267,7 @@ signatures, and nothing secret. The private keys of an owner stay in the store.`
 				s.line("Tell those who import it the thumbprints by another way: they prove that it is this file.")
 			})
 		},
-		ValidArgsFunction: completeArguments(completeGuardians, nil),
+		ValidArgsFunction: completeArguments(completeGuardians, filesNamed("FILE.xml")),
 	}
 	forceFlag(cmd, &force)
 	jsonFlag(cmd)

@@ -43,9 +43,9 @@ terminal the command asks; elsewhere it wants --force.`,
 			}
 			facts := struct {
 				Name    string `json:"name"`
-				Owner   bool   `json:"owner"`
+				Kind    string `json:"kind"`
 				Removed bool   `json:"removed"`
-			}{entry.Name, entry.Owner, true}
+			}{entry.Name, kindOf(entry), true}
 			return report(cmd, facts, func(s *sheet) {
 				s.line(fmt.Sprintf("Guardian %q is removed from the store.", entry.Name))
 				if entry.Owner {

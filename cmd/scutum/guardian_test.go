@@ -199,7 +199,7 @@ func TestImportExpired(t *testing.T) {
 		require.Contains(t, stdout, "expired: it was valid until ")
 	}
 	_, stdout, _ := runHere(t, "guardian", "list")
-	require.Contains(t, stdout, "\nAttention: Fabric: the signing certificate: ")
+	require.Contains(t, stdout, "\nAttention: Fabric: the signing certificate has expired: it was valid until ")
 	out := filepath.Join(t.TempDir(), "a.kp")
 	status, stdout, stderr := runHere(t, "kp", "new", out, "--owner", "Owner", "--password-env", "PW", "--allow-expired")
 	require.Equal(t, exitOK, status, stderr)

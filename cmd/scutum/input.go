@@ -26,7 +26,7 @@ func readFile(path string, max int64) ([]byte, error) {
 	case len(data) == 0:
 		return nil, fmt.Errorf("read %s: the file is empty", path)
 	case int64(len(data)) > max:
-		return nil, fmt.Errorf("read %s: the file is longer than %s", path, formatSize(max))
+		return nil, fmt.Errorf("read %s: the file is longer than %s%s", path, formatSize(max), knownKind(data))
 	}
 	return data, nil
 }

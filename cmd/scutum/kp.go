@@ -27,11 +27,13 @@ transport key.`
 
 // protectorFacts is a key protector in the output of every command.
 type protectorFacts struct {
-	File              string          `json:"file"`
-	Owner             uint32          `json:"owner"`  // the wrapping that is the owner's
-	Signer            uint32          `json:"signer"` // the wrapping whose guardian signed it
-	MaxOfflineUnwraps uint32          `json:"maxOfflineUnwraps"`
-	Wrappings         []wrappingFacts `json:"wrappings"`
+	File              string           `json:"file"`
+	Owner             string           `json:"owner"`   // its name in the store, if it is there
+	OwnerID           uint32           `json:"ownerId"` // in access
+	Signer            certificateFacts `json:"signer"`
+	SignerID          uint32           `json:"signerId"` // in access
+	MaxOfflineUnwraps uint32           `json:"maxOfflineUnwraps"`
+	Access            []wrappingFacts  `json:"access"`
 }
 
 // wrappingFacts is one who has access.
@@ -42,24 +44,34 @@ type wrappingFacts struct {
 	Signing    certificateFacts `json:"signing"`
 	Encryption certificateFacts `json:"encryption"`
 	Expired    bool             `json:"expired"`
+
+	unnamed string // what is said of it in place of a name
+}
+
+// who names it, for people.
+func (w *wrappingFacts) who() string {
+	if w.Guardian == "" {
+		return w.unnamed
+	}
+	return w.Guardian
 }
 
 // factsOfProtector is about a key protector that verifies.
-func factsOfProtector(path string, p *keyprotector.Protector, store *guardian.Store) (*protectorFacts, error) {
-	entries, err := store.List()
-	if err != nil {
-		return nil, err
+func factsOfProtector(path string, p *keyprotector.Protector, known names) *protectorFacts {
+	f := &protectorFacts{
+		File: path, Owner: nameOfWrapping(known.entries, p.Owner()), OwnerID: p.Owner().ID,
+		Signer: factsOfCertificate(p.Signer().Signing), SignerID: p.Signer().ID, MaxOfflineUnwraps: p.MaxOfflineUnwraps(),
 	}
-	f := &protectorFacts{File: path, Owner: p.Owner().ID, Signer: p.Signer().ID, MaxOfflineUnwraps: p.MaxOfflineUnwraps()}
 	now := time.Now()
 	for _, w := range p.Wrappings() {
-		f.Wrappings = append(f.Wrappings, wrappingFacts{
-			ID: w.ID, Guardian: nameOfWrapping(entries, w), Parent: w.Parent,
+		f.Access = append(f.Access, wrappingFacts{
+			ID: w.ID, Guardian: nameOfWrapping(known.entries, w), Parent: w.Parent,
 			Signing: factsOfCertificate(w.Signing), Encryption: factsOfCertificate(w.Encryption),
 			Expired: now.After(w.Signing.NotAfter) || now.After(w.Encryption.NotAfter),
+			unnamed: known.none,
 		})
 	}
-	return f, nil
+	return f
 }
 
 // nameOfWrapping names a guardian only when both keys are its own: anybody can
@@ -78,23 +90,21 @@ func nameOfWrapping(entries []guardian.Entry, w keyprotector.WrappingInfo) strin
 }
 
 func (f *protectorFacts) who(id uint32) string {
-	for _, w := range f.Wrappings {
-		if w.ID == id && w.Guardian != "" {
-			return strconv.FormatUint(uint64(id), 10) + ", " + w.Guardian
+	who := strconv.FormatUint(uint64(id), 10)
+	for _, w := range f.Access {
+		if w.ID == id {
+			who += ", " + w.who()
 		}
 	}
-	return strconv.FormatUint(uint64(id), 10) + ", not in the store"
+	return who
 }
 
 func (f *protectorFacts) text(s *sheet) {
-	s.facts("key protector", f.File, "owner", f.who(f.Owner), "signed by", f.who(f.Signer))
+	s.facts("key protector", f.File, "owner", f.who(f.OwnerID), "signed by", f.who(f.SignerID))
 	rows := [][]string{{"ID", "WHO", "VOUCHED FOR BY", "KEY", "SUBJECT", "SHA-256 THUMBPRINT"}}
-	for _, w := range f.Wrappings {
-		who, parent := w.Guardian, strconv.FormatUint(uint64(w.Parent), 10)
-		if who == "" {
-			who = "not in the store"
-		}
-		if w.ID == f.Owner {
+	for _, w := range f.Access {
+		who, parent := w.who(), strconv.FormatUint(uint64(w.Parent), 10)
+		if w.ID == f.OwnerID {
 			who, parent = who+", owner", "itself"
 		}
 		rows = append(rows,
@@ -104,7 +114,7 @@ func (f *protectorFacts) text(s *sheet) {
 	s.line("")
 	s.table(rows...)
 	s.line("")
-	for _, w := range f.Wrappings {
+	for _, w := range f.Access {
 		if w.Expired {
 			s.line("Attention: certificates of " + f.who(w.ID) + " have expired.")
 		}
@@ -113,7 +123,7 @@ func (f *protectorFacts) text(s *sheet) {
 		s.line(fmt.Sprintf("Attention: MaxOfflineUnwraps is %d. No signature covers it: anybody may have set it, and Scutum grants nothing for it.",
 			f.MaxOfflineUnwraps))
 	}
-	s.line(fmt.Sprintf("With access, beside the owner: %d.", len(f.Wrappings)-1))
+	s.line(fmt.Sprintf("With access, beside the owner: %d.", len(f.Access)-1))
 }
 
 // proof is what the signatures of a key protector prove.
@@ -139,18 +149,11 @@ key are checked. FILE is a key protector or a shielding data file.`,
 		Example: "  scutum kp show vm.kp\n  scutum kp show vm.pdk --json",
 		Args:    exactArgs("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, err := openStore()
-			if err != nil {
-				return err
-			}
 			p, err := readAnyProtector(args[0])
 			if err != nil {
 				return err
 			}
-			facts, err := factsOfProtector(args[0], p, store)
-			if err != nil {
-				return err
-			}
+			facts := factsOfProtector(args[0], p, namesIfKnown(cmd))
 			return report(cmd, facts, func(s *sheet) {
 				facts.text(s)
 				s.proof()

@@ -130,10 +130,11 @@ func (o *kpChange) revoke(ctx context.Context, path, name string) (*revokeFacts,
 	if err != nil {
 		return nil, err
 	}
-	before, err := factsOfProtector(path, p, store)
+	known, err := readNames(store)
 	if err != nil {
 		return nil, err
 	}
+	before := factsOfProtector(path, p, known)
 	rest, key, err := p.Revoke(owner, revoked)
 	if _, err = named(rest, err)(path); err != nil {
 		return nil, err
@@ -143,7 +144,7 @@ func (o *kpChange) revoke(ctx context.Context, path, name string) (*revokeFacts,
 	if err != nil {
 		return nil, err
 	}
-	return &revokeFacts{lostAccess(before.Wrappings, after.Wrappings), after}, nil
+	return &revokeFacts{lostAccess(before.Access, after.Access), after}, nil
 }
 
 // wrappingsOf says which wrappings are a guardian's, which is named as in the
@@ -173,9 +174,9 @@ func lostAccess(before, after []wrappingFacts) []wrappingFacts {
 
 func textOfLost(s *sheet, lost []wrappingFacts) {
 	for _, w := range lost {
-		who := w.Guardian
-		if who == "" {
-			who = w.Signing.Subject + ", not in the store"
+		who := w.who()
+		if w.Guardian == "" {
+			who = w.Signing.Subject + ", " + who
 		}
 		s.line("No more access: " + who + ".")
 	}
@@ -207,10 +208,11 @@ func (o *kpChange) owner(ctx context.Context, store *guardian.Store, p *keyprote
 }
 
 func (o *kpChange) save(path string, p *keyprotector.Protector, store *guardian.Store) (*protectorFacts, error) {
-	facts, err := factsOfProtector(path, p, store)
+	known, err := readNames(store)
 	if err != nil {
 		return nil, err
 	}
+	facts := factsOfProtector(path, p, known)
 	if o.out != "" {
 		facts.File = o.out
 	}

@@ -75,9 +75,9 @@ func (o *kpNew) run(ctx context.Context, out string) (*protectorFacts, error) {
 		return nil, err
 	}
 	key.Clear()
-	facts, err := factsOfProtector(out, p, store)
+	known, err := readNames(store)
 	if err != nil {
 		return nil, err
 	}
-	return facts, atomicfile.WriteFile(out, p.Bytes(), 0o666, o.force)
+	return factsOfProtector(out, p, known), atomicfile.WriteFile(out, p.Bytes(), 0o666, o.force)
 }

@@ -21,6 +21,11 @@ func jsonFlag(cmd *cobra.Command) {
 	cmd.Flags().Bool("json", false, "print the facts as JSON")
 }
 
+// warn tells on standard error what does not keep the command from its work.
+func warn(cmd *cobra.Command, text string) {
+	fmt.Fprintln(cmd.ErrOrStderr(), "scutum: warning: "+printable(text))
+}
+
 // report prints facts as JSON when --json is set, and else what text writes.
 // The output is written in one piece.
 func report(cmd *cobra.Command, facts any, text func(s *sheet)) error {

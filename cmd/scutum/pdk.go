@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scutum-project/scutum/pdk"
-	"github.com/scutum-project/scutum/pdk/guardian"
 )
 
 func pdkCommand() *cobra.Command {
@@ -34,7 +33,8 @@ type shieldingFacts struct {
 	Policy     string           `json:"policy"`
 	Created    string           `json:"created"`
 	SignedAt   string           `json:"signedAt"`
-	Owner      string           `json:"owner"` // its name in the store, if it is there
+	Owner      string           `json:"owner"`   // its name in the store, if it is there
+	OwnerID    uint32           `json:"ownerId"` // in access
 	Signer     certificateFacts `json:"signer"`
 	Encrypted  int              `json:"encrypted"` // bytes of the encrypted secrets
 	Qualifiers []qualifierFacts `json:"qualifiers"`
@@ -54,26 +54,19 @@ type qualifierFacts struct {
 	versions string
 }
 
-func factsOfShieldingData(path string, d *pdk.ShieldingData, store *guardian.Store) (*shieldingFacts, error) {
-	protector, err := factsOfProtector(path, d.KeyProtector, store)
-	if err != nil {
-		return nil, err
-	}
+func factsOfShieldingData(path string, d *pdk.ShieldingData, known names) *shieldingFacts {
+	protector := factsOfProtector(path, d.KeyProtector, known)
 	f := &shieldingFacts{
 		File: path, ID: d.ID.String(), Kind: string(d.Kind), Policy: string(d.Policy), Created: moment(d.Created), SignedAt: moment(d.SignedAt),
-		Signer: factsOfCertificate(d.Signer), Encrypted: d.Encrypted(), Qualifiers: []qualifierFacts{}, Access: protector.Wrappings,
-	}
-	for _, w := range f.Access {
-		if w.ID == protector.Owner {
-			f.Owner = w.Guardian
-		}
+		Owner: protector.Owner, OwnerID: protector.OwnerID,
+		Signer: factsOfCertificate(d.Signer), Encrypted: d.Encrypted(), Qualifiers: []qualifierFacts{}, Access: protector.Access,
 	}
 	for i, q := range d.Volumes {
 		f.Qualifiers = append(f.Qualifiers, qualifierFacts{
 			i + 1, q.Name, q.Version.String(), string(q.Rule), factsOfCertificate(q.Signer), hex.EncodeToString(q.Digest), q.Versions(),
 		})
 	}
-	return f, nil
+	return f
 }
 
 func (f *shieldingFacts) text(s *sheet) {
@@ -103,11 +96,8 @@ func (f *shieldingFacts) text(s *sheet) {
 	}
 	rows := [][]string{{"WITH ACCESS", "SIGNING CERTIFICATE", "SHA-256 THUMBPRINT"}}
 	for _, w := range f.Access {
-		who := w.Guardian
-		if who == "" {
-			who = "not in the store"
-		}
-		if w.ID == 0 {
+		who := w.who()
+		if w.ID == f.OwnerID {
 			who += ", owner"
 		}
 		rows = append(rows, []string{who, w.Signing.Subject, w.Signing.SHA256})

@@ -115,14 +115,7 @@ byte: what a virtual machine keeps of the shielding data.`,
 			if err != nil {
 				return err
 			}
-			store, err := openStore()
-			if err != nil {
-				return err
-			}
-			facts, err := factsOfProtector(args[1], d.KeyProtector, store)
-			if err != nil {
-				return err
-			}
+			facts := factsOfProtector(args[1], d.KeyProtector, namesIfKnown(cmd))
 			if err := atomicfile.WriteFile(args[1], d.KeyProtector.Bytes(), 0o666, force); err != nil {
 				return err
 			}

@@ -106,10 +106,11 @@ func (o *pdkEdit) run(ctx context.Context, path string) (*editFacts, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := factsOfShieldingData(path, d, store)
+	known, err := readNames(store)
 	if err != nil {
 		return nil, err
 	}
+	before := factsOfShieldingData(path, d, known)
 	change, err := o.change(store, path, d)
 	if err != nil {
 		return nil, err
@@ -144,10 +145,7 @@ func (o *pdkEdit) run(ctx context.Context, path string) (*editFacts, error) {
 	if o.out != "" {
 		to = o.out
 	}
-	after, err := factsOfShieldingData(to, d, store)
-	if err != nil {
-		return nil, err
-	}
+	after := factsOfShieldingData(to, d, known)
 	return &editFacts{after, lostAccess(before.Access, after.Access)}, saveChange(path, o.out, o.before, data, o.force)
 }
 
@@ -205,6 +203,11 @@ func (o *pdkEdit) volumes(volumes []pdk.Qualifier) ([]pdk.Qualifier, error) {
 		}
 	}
 	added, err := o.qualifiers()
+	for _, q := range added {
+		if slices.ContainsFunc(rest, func(other pdk.Qualifier) bool { return sameQualifier(q, other) }) {
+			return nil, fmt.Errorf("--vsc: there is a qualifier already for %s %s, %s, of that signer", q.Name, q.Version, q.Rule)
+		}
+	}
 	return append(rest, added...), err
 }
 

@@ -125,9 +125,9 @@ func (o *pdkNew) run(ctx context.Context, out string) (*shieldingFacts, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts, err := factsOfShieldingData(out, d, store)
+	known, err := readNames(store)
 	if err != nil {
 		return nil, err
 	}
-	return facts, atomicfile.WriteFile(out, data, 0o666, o.force)
+	return factsOfShieldingData(out, d, known), atomicfile.WriteFile(out, data, 0o666, o.force)
 }

@@ -50,7 +50,7 @@ func searchPDK(cmd *cobra.Command, store *guardian.Store, folder string, id uuid
 	unread := 0
 	skip := func(err error) {
 		unread++
-		fmt.Fprintln(cmd.ErrOrStderr(), "scutum: warning: "+printable(err.Error()))
+		warn(cmd, err.Error())
 	}
 	err := filepath.WalkDir(folder+string(filepath.Separator), func(path string, e fs.DirEntry, err error) error {
 		switch {

@@ -95,18 +95,22 @@ func (o *pdkShow) run(cmd *cobra.Command, path string) (*shieldingFacts, error) 
 	if !o.open && (o.save != "" || o.passphrase.given()) {
 		return nil, usageError(cmd, fmt.Errorf("--save and a passphrase go with --open"))
 	}
-	store, err := openStore()
-	if err != nil {
-		return nil, err
-	}
 	d, err := readShieldingData(path)
 	if err != nil {
 		return nil, err
 	}
-	facts, err := factsOfShieldingData(path, d, store)
-	if err != nil || !o.open {
-		return facts, err
+	if !o.open {
+		return factsOfShieldingData(path, d, namesIfKnown(cmd)), nil
 	}
+	store, err := openStore()
+	if err != nil {
+		return nil, err
+	}
+	known, err := readNames(store)
+	if err != nil {
+		return nil, err
+	}
+	facts := factsOfShieldingData(path, d, known)
 	payload, err := o.openWith(cmd.Context(), store, path, d)
 	if err != nil {
 		return nil, err
@@ -137,7 +141,8 @@ func (o *pdkShow) openWith(ctx context.Context, store *guardian.Store, path stri
 		}
 		return named(d.Open(key))(path)
 	}
-	return nil, fmt.Errorf("%s: none of the private keys in the guardian store has access to the secrets", path)
+	return nil, fmt.Errorf("%s: none of the private keys in the guardian store has access to the secrets: "+
+		`"scutum guardian import --signing --encryption" takes in keys that you have, and the owner gives access with "scutum pdk edit --grant"`, path)
 }
 
 // saveFiles writes the files into the folder, which it makes if need be. None is

@@ -60,6 +60,14 @@ type vscSpec struct {
 	pin  bool
 }
 
+func (s vscSpec) String() string {
+	text := s.path + "," + string(s.rule)
+	if s.pin {
+		text += ",pin"
+	}
+	return text
+}
+
 // parseVSC reads FILE[,RULE][,pin]. What is neither a rule nor pin belongs to the
 // name of the file, unless there is no such file.
 func parseVSC(text string) (spec vscSpec, err error) {
@@ -72,6 +80,11 @@ func parseVSC(text string) (spec vscSpec, err error) {
 			spec.path, spec.rule = spec.path[:at], rule
 		} else if _, missing := os.Stat(spec.path); errors.Is(missing, fs.ErrNotExist) {
 			return spec, fmt.Errorf("--vsc %s: %w", text, err)
+		}
+	}
+	if path, swapped := strings.CutSuffix(spec.path, ",pin"); swapped {
+		if _, missing := os.Stat(spec.path); errors.Is(missing, fs.ErrNotExist) {
+			return spec, fmt.Errorf("--vsc %s: pin stands last: %s", text, vscSpec{path, spec.rule, true})
 		}
 	}
 	if spec.pin && spec.rule == pdk.Greater {
@@ -110,9 +123,17 @@ func (o *pdkSource) qualifiers() ([]pdk.Qualifier, error) {
 		if err := signing.CheckSigner(signed.Signer, signed.SigningTime); err != nil {
 			return nil, fmt.Errorf("%s: %w", spec.path, err)
 		}
-		all = append(all, pdk.QualifierOf(signed, spec.rule, spec.pin))
+		q := pdk.QualifierOf(signed, spec.rule, spec.pin)
+		if slices.ContainsFunc(all, func(other pdk.Qualifier) bool { return sameQualifier(q, other) }) {
+			return nil, fmt.Errorf("--vsc %s: another --vsc says the same", text)
+		}
+		all = append(all, q)
 	}
 	return all, nil
+}
+
+func sameQualifier(a, b pdk.Qualifier) bool {
+	return a.Name == b.Name && a.Version == b.Version && a.Rule == b.Rule && a.Signer.Equal(b.Signer) && bytes.Equal(a.Digest, b.Digest)
 }
 
 // payload reads the secrets. What cannot become the answer file of any virtual

@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,7 +77,9 @@ func TestExpiredGuardian(t *testing.T) {
 			status, stdout, stderr := scutum(args...)
 			require.Equal(t, exitBad, status, stdout)
 			require.Contains(t, stderr, `scutum: guardian "Old": `)
-			require.Contains(t, stderr, "--allow-expired accepts it")
+			require.Contains(t, stderr, "it has expired, its certificates were valid until ")
+			require.Contains(t, stderr, "--allow-expired accepts it\n")
+			require.Equal(t, 1, strings.Count(stderr, "\n"))
 			require.Equal(t, before, snapshot(t, dir))
 
 			status, _, stderr = scutum(append(args, "--allow-expired")...)
@@ -109,10 +112,12 @@ func TestParseVSC(t *testing.T) {
 		require.NoError(t, err, text)
 		require.Equal(t, want, got)
 	}
-	for _, text := range []string{"a.vsc,gt", "a.vsc,", "a.vsc,pin,equal", "a.vsc,greater,pin", "a.vsc,Equals"} {
+	for _, text := range []string{"a.vsc,gt", "a.vsc,", "a.vsc,pin,equal", "a.vsc,greater,pin", "a.vsc,Equals", "a.vsc,pin,greater-or-equal"} {
 		_, err := parseVSC(text)
 		require.ErrorContains(t, err, "--vsc "+text+": ")
 	}
+	_, err := parseVSC("a.vsc,pin,greater-or-equal")
+	require.EqualError(t, err, "--vsc a.vsc,pin,greater-or-equal: pin stands last: a.vsc,greater-or-equal,pin")
 }
 
 // TestBadShieldingData gives every command that reads a shielding data file every

@@ -49,12 +49,12 @@ func (f *fitGuardians) flags(cmd *cobra.Command) {
 // came into the store.
 func (f *fitGuardians) check(guardians ...*guardian.Guardian) error {
 	for _, g := range guardians {
-		err := g.Check(time.Now(), guardian.CheckOptions{AllowUntrustedRoot: true, AllowExpired: f.expired})
-		switch {
-		case errors.Is(err, guardian.ErrExpired):
-			return fmt.Errorf("guardian %q: %w; --allow-expired accepts it", g.Name, err)
-		case err != nil:
+		now := time.Now()
+		if err := g.Check(now, guardian.CheckOptions{AllowUntrustedRoot: true, AllowExpired: true}); err != nil {
 			return fmt.Errorf("guardian %q: %w", g.Name, err)
+		}
+		if !f.expired && now.After(g.Expires()) {
+			return fmt.Errorf("guardian %q: it has expired, its certificates were valid until %s; --allow-expired accepts it", g.Name, moment(g.Expires()))
 		}
 	}
 	return nil
@@ -102,6 +102,31 @@ func ownerWithKey(store *guardian.Store, cert *x509.Certificate) (string, error)
 	}
 	return "", fmt.Errorf("no owner guardian in the store has the private key of %s, SHA-256 thumbprint %s: "+
 		`only the owner can do this; "scutum guardian import" takes in keys that you have`, cert.Subject, signing.Thumbprint(cert))
+}
+
+// names are the guardians in the store, by which those in files are named.
+type names struct {
+	entries []guardian.Entry
+	none    string // what is said of others
+}
+
+func readNames(store *guardian.Store) (names, error) {
+	entries, err := store.List()
+	return names{entries, "not in the store"}, err
+}
+
+// namesIfKnown is for commands that need the store for nothing else, and do
+// without where there is none that can be read.
+func namesIfKnown(cmd *cobra.Command) names {
+	store, err := openStore()
+	if err == nil {
+		var n names
+		if n, err = readNames(store); err == nil {
+			return n
+		}
+	}
+	warn(cmd, fmt.Sprintf("the names of guardians are not known: %v", err))
+	return names{none: "name not known"}
 }
 
 // nameOf gives the name under which the key of a certificate is in the store, as

@@ -42,7 +42,7 @@ func readSubstitutions(path string, values fsk.Values) ([]substitutionFacts, []b
 // specialization file.
 type fitFacts struct {
 	AnswerFile    string              `json:"answerFile"`
-	Values        string              `json:"values"` // the specialization file
+	Values        string              `json:"fsk"` // the specialization file
 	Substitutions []substitutionFacts `json:"substitutions"`
 	Fit           bool                `json:"fit"`
 	Reason        string              `json:"reason,omitempty"` // why it is not fit

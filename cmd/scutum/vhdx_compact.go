@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -43,9 +44,14 @@ change; an interruption at any moment leaves the same disk.`,
 // compact checks the disk first: moving the blocks of a broken one together
 // would lose what can still be rescued.
 func compact(ctx context.Context, path string, update func(done, total int64)) (saved, size int64, err error) {
-	found, err := vhdx.Check(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return 0, 0, err
+	}
+	found, err := vhdx.CheckFile(f, path)
+	_ = f.Close()
+	if err != nil {
+		return 0, 0, fmt.Errorf("compact %s: %w", path, err)
 	}
 	for i := range found.Violations {
 		if v := &found.Violations[i]; v.Fatal {

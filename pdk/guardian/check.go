@@ -53,7 +53,10 @@ func (g *Guardian) checkRoles() error {
 
 func (o CheckOptions) check(role string, cert *x509.Certificate, at time.Time, fit func(*x509.Certificate, time.Time) error) error {
 	var problems []error
-	if o.AllowExpired && at.After(cert.NotAfter) {
+	if at.After(cert.NotAfter) {
+		if !o.AllowExpired {
+			problems = append(problems, fmt.Errorf("the %s certificate has %w: it was valid until %s", role, ErrExpired, date(cert.NotAfter)))
+		}
 		at = cert.NotAfter
 	}
 	if unknown := cert.UnhandledCriticalExtensions; len(unknown) > 0 {
@@ -107,8 +110,6 @@ func checkEncryption(cert *x509.Certificate, at time.Time) error {
 		return unfit(ErrNotForEncryption, "have it issued again with the key usage keyEncipherment")
 	case at.Before(cert.NotBefore):
 		return unfit(signing.ErrNotYetValid, "it is valid from %s on", date(cert.NotBefore))
-	case at.After(cert.NotAfter):
-		return unfit(ErrExpired, "it was valid until %s; ask for a new one", date(cert.NotAfter))
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io/fs"
 	"net/http"
+	"testing"
+	"time"
 
 	"software.sslmate.com/src/go-pkcs12"
 
@@ -16,6 +18,13 @@ func (o *Owner) MetadataWithID(id string) ([]byte, error) { return o.metadata(id
 // Fetch is Load of an address, over another transport than the usual one.
 func Fetch(ctx context.Context, transport http.RoundTripper, address string) ([]byte, error) {
 	return fetch(ctx, transport, address)
+}
+
+// Hurry has fetching wait no longer than that, until the test ends.
+func Hurry(t testing.TB, timeout time.Duration) {
+	before := fetchTimeout
+	fetchTimeout = timeout
+	t.Cleanup(func() { fetchTimeout = before })
 }
 
 // Intercept calls before ahead of every file that the store writes (with its content) or removes (with nil). An error of

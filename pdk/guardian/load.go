@@ -16,10 +16,9 @@ import (
 // MetadataPath is where a host guardian service serves its metadata (MS-KPS section 2.2.1.2).
 const MetadataPath = "/KeyProtection/service/metadata/2014-07/metadata.xml"
 
-const (
-	fetchTimeout = 30 * time.Second
-	maxRedirects = 3
-)
+const maxRedirects = 3
+
+var fetchTimeout = 30 * time.Second // less in tests
 
 // Load reads metadata from a file, or from an address that begins with http:// or https://, of at most MaxMetadata bytes. An
 // address without a path is completed with MetadataPath. Redirects are followed a few times, but never from https to http.
@@ -99,7 +98,7 @@ func get(ctx context.Context, transport http.RoundTripper, address *url.URL) ([]
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("%w: check the address, and that the service runs and can be reached from here", withoutAddress(err))
+		return nil, unanswered(fmt.Errorf("%w: check the address, and that the service runs and can be reached from here", withoutAddress(err)))
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
@@ -108,9 +107,18 @@ func get(ctx context.Context, transport http.RoundTripper, address *url.URL) ([]
 	}
 	data, err := readAll(response.Body)
 	if err != nil {
-		return nil, fmt.Errorf("the answer: %w", err)
+		return nil, unanswered(fmt.Errorf("the answer: %w", err))
 	}
 	return data, nil
+}
+
+// unanswered says of an error that the time was up, if it was.
+func unanswered(err error) error {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("the host guardian service did not answer within %v: check the address, that the service runs, and that no firewall is in the way",
+		fetchTimeout)
 }
 
 func checkRedirect(next *http.Request, via []*http.Request) error {

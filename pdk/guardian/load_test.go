@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -127,4 +128,24 @@ func TestLoadIsCancelled(t *testing.T) {
 	defer server.Close()
 	_, err := guardian.Load(ctx, server.URL)
 	require.ErrorContains(t, err, "enough")
+}
+
+// A server that keeps others waiting, before or in the middle of its answer.
+func TestLoadDoesNotWaitForEver(t *testing.T) {
+	guardian.Hurry(t, 50*time.Millisecond)
+	for name, begin := range map[string]bool{"no answer": false, "half an answer": true} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if begin {
+					_, _ = w.Write([]byte("<Metadata"))
+					w.(http.Flusher).Flush()
+				}
+				<-r.Context().Done()
+			}))
+			defer server.Close()
+			_, err := guardian.Load(t.Context(), server.URL)
+			require.EqualError(t, err, "fetching guardian metadata from "+server.URL+guardian.MetadataPath+
+				": the host guardian service did not answer within 50ms: check the address, that the service runs, and that no firewall is in the way")
+		})
+	}
 }

@@ -69,8 +69,8 @@ func TestNewRefuses(t *testing.T) {
 		guardians []*guardian.Guardian
 		says      string
 	}{
-		"a guardian twice":             {owner(t), publics(t, fabric(t), fabric(t)), `guardian "fabric" has access already`},
-		"the owner as guardian":        {owner(t), publics(t, owner(t)), `guardian "owner" has access already`},
+		"a guardian twice":             {owner(t), publics(t, fabric(t), fabric(t)), `guardian "fabric": it has access already`},
+		"the owner as guardian":        {owner(t), publics(t, owner(t)), `guardian "owner": it has access already`},
 		"no encryption signature":      {owner(t), []*guardian.Guardian{&unsigned}, "import its metadata"},
 		"another encryption signature": {owner(t), []*guardian.Guardian{&wrong}, "signature is wrong"},
 		"another encryption key":       {owner(t), []*guardian.Guardian{&swapped}, "signature is wrong"},
@@ -99,7 +99,7 @@ func TestGrant(t *testing.T) {
 	requireOpens(t, p, key, owner(t), fabric(t))
 
 	_, err = granted.Grant(owner(t), public(t, branch(t)))
-	require.ErrorContains(t, err, `granting access to guardian "branch": guardian "branch" has access already`)
+	require.ErrorContains(t, err, `granting access to guardian "branch": it has access already`)
 	for _, o := range []*guardian.Owner{fabric(t), mallory(t)} {
 		_, err = p.Grant(o, public(t, mallory(t)))
 		require.ErrorIs(t, err, ErrNotOwner)

@@ -31,7 +31,7 @@ func create(owner *guardian.Owner, guardians []*guardian.Guardian, key *Transpor
 	}
 	for _, g := range guardians {
 		if err := p.add(owner, g, key); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("guardian %q: %w", g.Name, err)
 		}
 	}
 	return seal(p.wrappings, key, 0, owner.SigningKey)
@@ -178,13 +178,13 @@ func (p *Protector) add(owner *guardian.Owner, g *guardian.Guardian, key *Transp
 		w.id++
 	}
 	if err := w.checkKeys(); err != nil {
-		return fmt.Errorf("guardian %q: %w", g.Name, err)
+		return err
 	}
 	if p.wrappingFor(g.Encryption.PublicKey) != nil {
-		return fmt.Errorf("guardian %q has access already", g.Name)
+		return errors.New("it has access already")
 	}
 	if len(g.EncryptionSignature) == 0 {
-		return fmt.Errorf("guardian %q: nothing shows that its encryption certificate is its own: import its metadata", g.Name)
+		return errors.New("nothing shows that its encryption certificate is its own: import its metadata")
 	}
 	w.encryptionSignature = signature{guardian.RSASHA256, g.EncryptionSignature}
 	if _, ok := g.Signing.PublicKey.(*ecdsa.PublicKey); ok {

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// extensions are those under which files of a kind also go.
+var extensions = map[string][]string{
+	"vhdx": {"vhdx", "avhdx"},
+	"pfx":  {"pfx", "p12"},
+	"pem":  {"pem", "crt", "cer"},
+}
+
+// completeFiles has shells complete files the way the help names them: FILE.pdk
+// with *.pdk, DIR with folders, FILE with any file.
+func completeFiles(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		value, _ := pflag.UnquoteUsage(f)
+		if _, set := cmd.GetFlagCompletionFunc(f.Name); set || f.NoOptDefVal != "" {
+			return
+		}
+		completeFlag(cmd, f.Name, filesNamed(value))
+	})
+	if cmd.ValidArgsFunction == nil && len(cmd.ValidArgs) == 0 && !cmd.HasSubCommands() {
+		var each []cobra.CompletionFunc
+		for _, word := range strings.Fields(cmd.Use)[1:] {
+			if strings.HasPrefix(word, "-") || strings.HasPrefix(word, "(") {
+				break
+			}
+			each = append(each, filesNamed(strings.Trim(word, "[]")))
+		}
+		cmd.ValidArgsFunction = completeArguments(each...)
+	}
+	for _, sub := range cmd.Commands() {
+		completeFiles(sub)
+	}
+}
+
+// filesNamed completes what the help gives that name, FILE.vsc|DISK.vhdx say. What
+// is no file is not completed.
+func filesNamed(name string) cobra.CompletionFunc {
+	switch {
+	case name == "DIR":
+		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+	case slices.Contains([]string{"FILE", "IN", "OUT", "DISK"}, name), strings.HasPrefix(name, "FILE["):
+		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
+	}
+	var all []cobra.Completion
+	for part := range strings.SplitSeq(name, "|") {
+		ext := strings.TrimPrefix(path.Ext(part), ".")
+		if ext == "" || strings.ToLower(ext) != ext || strings.HasSuffix(part, "...") {
+			return completeNothing
+		}
+		if also, known := extensions[ext]; known {
+			all = append(all, also...)
+		} else {
+			all = append(all, ext)
+		}
+	}
+	return cobra.FixedCompletions(all, cobra.ShellCompDirectiveFilterFileExt)
+}
+
+// withoutBackticks takes the marks out of the descriptions of flags that tell
+// the help the name of their value. Shells show the descriptions as they are.
+func withoutBackticks(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") })
+	for _, sub := range cmd.Commands() {
+		withoutBackticks(sub)
+	}
+}
