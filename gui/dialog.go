@@ -64,7 +64,11 @@ func (w *Window) typedKey(key *fyne.KeyEvent) {
 	if w.window.Canvas().Overlays().Top() != nil {
 		return // of Fyne, such as its file dialog
 	}
-	if p := w.pages[w.current]; p != nil && p.typedKey != nil {
+	switch p := w.pages[w.current]; {
+	case p == nil:
+	case key.Name == fyne.KeyPageDown || key.Name == fyne.KeyPageUp:
+		widgets.ScrollPage(p.content, key.Name == fyne.KeyPageDown)
+	case p.typedKey != nil:
 		p.typedKey(key)
 	}
 }

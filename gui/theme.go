@@ -28,12 +28,13 @@ func (l look) Color(name fyne.ThemeColorName, v fyne.ThemeVariant) color.Color {
 	return l.Theme.Color(name, v)
 }
 
-// legible replaces colours in which Fyne's theme writes texts that are too faint
-// to read on its background.
+// legible replaces colours of Fyne's theme that are too faint on its background:
+// of texts, and of the frames of boxes to tick.
 var legible = map[fyne.ThemeVariant]map[fyne.ThemeColorName]color.Color{
 	theme.VariantLight: {
 		theme.ColorNameDisabled:    color.NRGBA{0x6f, 0x75, 0x80, 0xff},
 		theme.ColorNamePlaceHolder: color.NRGBA{0x80, 0x86, 0x90, 0xff},
+		theme.ColorNameInputBorder: color.NRGBA{0xa8, 0xad, 0xb6, 0xff},
 		theme.ColorNameSuccess:     color.NRGBA{0x1a, 0x85, 0x3c, 0xff},
 		theme.ColorNameWarning:     color.NRGBA{0xb3, 0x66, 0x00, 0xff},
 		theme.ColorNameError:       color.NRGBA{0xc6, 0x28, 0x28, 0xff},
@@ -41,6 +42,7 @@ var legible = map[fyne.ThemeVariant]map[fyne.ThemeColorName]color.Color{
 	theme.VariantDark: {
 		theme.ColorNameDisabled:    color.NRGBA{0x9a, 0xa0, 0xaa, 0xff},
 		theme.ColorNamePlaceHolder: color.NRGBA{0x80, 0x86, 0x90, 0xff},
+		theme.ColorNameInputBorder: color.NRGBA{0x5c, 0x60, 0x69, 0xff},
 		theme.ColorNameSuccess:     color.NRGBA{0x4f, 0xc2, 0x72, 0xff},
 		theme.ColorNameWarning:     color.NRGBA{0xf0, 0xa0, 0x3c, 0xff},
 		theme.ColorNameError:       color.NRGBA{0xf2, 0x6d, 0x6d, 0xff},

@@ -71,16 +71,39 @@ func TestWhatMattersIsInView(t *testing.T) {
 	d := drive(t)
 	d.signWizard("", t.TempDir(), 0)
 	d.tap("Make the certificate")
-	d.inView(find(d, func(c *widgets.Certificate) bool { return c.Visible() })[0])
+	const foot = 50 // of a wizard
+	d.inView(find(d, func(c *widgets.Certificate) bool { return c.Visible() })[0], foot)
 	d.field("Name of the signer").Focus()
-	d.inView(d.field("Name of the signer"))
+	d.inView(d.field("Name of the signer"), foot)
 }
 
-func (d *driver) inView(o fyne.CanvasObject) {
+// Keys reach everything: Page Down scrolls, and Tab leaves a field of several
+// lines.
+func TestKeysReachEverything(t *testing.T) {
+	d := drive(t)
+	d.w.show(placeAnswer)
+	d.settle()
+	name := d.field("Name of the computer")
+	before := fyne.CurrentApp().Driver().AbsolutePositionForObject(name).Y
+	d.key(fyne.KeyPageDown)
+	require.Less(t, fyne.CurrentApp().Driver().AbsolutePositionForObject(name).Y, before-100)
+	d.key(fyne.KeyPageUp)
+	require.Equal(t, before, fyne.CurrentApp().Driver().AbsolutePositionForObject(name).Y)
+
+	c := d.w.window.Canvas()
+	d.field("Commands, one a line (optional)").Focus()
+	focused := c.Focused()
+	require.False(t, focused.(fyne.Tabbable).AcceptsTab())
+	c.FocusNext()
+	require.NotEqual(t, focused, c.Focused())
+	d.inView(c.Focused().(fyne.CanvasObject), 0)
+}
+
+func (d *driver) inView(o fyne.CanvasObject, foot float32) {
 	d.t.Helper()
 	y := fyne.CurrentApp().Driver().AbsolutePositionForObject(o).Y
 	require.GreaterOrEqual(d.t, y, float32(0))
-	require.LessOrEqual(d.t, y+o.Size().Height, d.w.window.Canvas().Size().Height-50)
+	require.LessOrEqual(d.t, y+o.Size().Height, d.w.window.Canvas().Size().Height-foot)
 }
 
 func TestEscapeClosesTheDialogAndNotTheWizard(t *testing.T) {

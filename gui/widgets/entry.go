@@ -155,6 +155,9 @@ func (i *input) FocusLost() {
 	i.owner.leave()
 }
 
+// AcceptsTab implements fyne.Tabbable: Tab goes on, from several lines too.
+func (i *input) AcceptsTab() bool { return false }
+
 // TypedKey implements fyne.Focusable.
 func (i *input) TypedKey(key *fyne.KeyEvent) {
 	switch key.Name {

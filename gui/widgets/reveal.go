@@ -34,8 +34,22 @@ func (w *Wizard) holds() []fyne.CanvasObject   { return w.place.Objects }
 func (b *Beside) holds() []fyne.CanvasObject   { return b.parts[:] }
 func (e *Entry) holds() []fyne.CanvasObject    { return []fyne.CanvasObject{e.input, e.trail} }
 func (c *Choice) holds() []fyne.CanvasObject   { return c.box.Objects }
+func (p *Panel) holds() []fyne.CanvasObject    { return []fyne.CanvasObject{p.content} }
 func (p *Progress) holds() []fyne.CanvasObject { return []fyne.CanvasObject{p.cancel} }
 func (b *Busy) holds() []fyne.CanvasObject     { return []fyne.CanvasObject{b.cancel} }
+
+// inside are the objects in another, as far as they matter here.
+func inside(o fyne.CanvasObject) []fyne.CanvasObject {
+	switch o := o.(type) {
+	case *fyne.Container:
+		return o.Objects
+	case *container.Scroll:
+		return []fyne.CanvasObject{o.Content}
+	case holder:
+		return o.holds()
+	}
+	return nil
+}
 
 // scrollAround finds the innermost Scroll of the page that o is in, or nil.
 func scrollAround(o fyne.CanvasObject) *container.Scroll {
@@ -51,21 +65,42 @@ func scrollBetween(from, o fyne.CanvasObject, last *container.Scroll) (s *contai
 	if from == o {
 		return last, true
 	}
-	var inside []fyne.CanvasObject
-	switch from := from.(type) {
-	case *fyne.Container:
-		inside = from.Objects
-	case *container.Scroll:
-		last, inside = from, []fyne.CanvasObject{from.Content}
-	case holder:
-		inside = from.holds()
+	if around, ok := from.(*container.Scroll); ok {
+		last = around
 	}
-	for _, object := range inside {
+	for _, object := range inside(from) {
 		if s, found := scrollBetween(object, o, last); found {
 			return s, true
 		}
 	}
 	return nil, false
+}
+
+// ScrollPage scrolls what of a page scrolls by its height, down or up.
+func ScrollPage(page fyne.CanvasObject, down bool) {
+	if s := scrollIn(page); s != nil {
+		by := s.Size().Height - roomAbove
+		if !down {
+			by = -by
+		}
+		s.ScrollToOffset(s.Offset.AddXY(0, by))
+	}
+}
+
+// scrollIn finds the first Scroll in view.
+func scrollIn(o fyne.CanvasObject) *container.Scroll {
+	if !o.Visible() {
+		return nil
+	}
+	if s, ok := o.(*container.Scroll); ok {
+		return s
+	}
+	for _, object := range inside(o) {
+		if s := scrollIn(object); s != nil {
+			return s
+		}
+	}
+	return nil
 }
 
 // Room that scrollTo leaves: above for the label of a field.
