@@ -173,7 +173,7 @@ func (a *answerPage) fields() []*widgets.Entry {
 func (a *answerPage) save() {
 	switch path, network := a.to.Text(), a.network.Text(); {
 	case !validateAll(a.fields()...):
-		a.done.Set(widgets.Bad, lang.L("Not everything is right yet. Look at the fields above."), "")
+		a.done.Tell(widgets.Bad, lang.L("Not everything is right yet. Look at the fields above."), "")
 	case a.network.Visible() && model.SameFile(path, network):
 		a.network.Complain(lang.L("Both files have this name. Choose another one."))
 	case a.network.Visible():
@@ -208,7 +208,7 @@ func (a *answerPage) write(overwrite bool) {
 		return made, made.Save(path, network, overwrite)
 	}, func(made *model.MadeAnswer, err error) {
 		if err != nil {
-			a.done.Set(widgets.Bad, lang.L("The answer file was not saved"), err.Error())
+			a.done.Tell(widgets.Bad, lang.L("The answer file was not saved"), err.Error())
 			return
 		}
 		a.later.drop()
@@ -218,7 +218,7 @@ func (a *answerPage) write(overwrite bool) {
 		if len(made.Files) > 0 {
 			text = lang.L("Add the files that it wants to the shielding data as well: {{.Files}}.", map[string]any{"Files": strings.Join(made.Files, ", ")})
 		}
-		a.done.Set(widgets.Good, lang.L("The answer file is saved. Its passwords are forgotten here."), text)
+		a.done.Tell(widgets.Good, lang.L("The answer file is saved. Its passwords are forgotten here."), text)
 		a.saved = path
 		a.shield.Show()
 		a.w.remember(model.File{Path: path, Kind: model.AnswerFile})

@@ -204,10 +204,10 @@ func (g *guardiansPage) details(e guardian.Entry, done string) {
 		}
 		away(g.w, func() (any, error) { return nil, model.ExportGuardian(store, e.Name, to, overwrite) }, func(_ any, err error) {
 			if err != nil {
-				saved.Set(widgets.Bad, lang.L("The metadata was not saved"), err.Error())
+				saved.Tell(widgets.Bad, lang.L("The metadata was not saved"), err.Error())
 				return
 			}
-			saved.Set(widgets.Good, lang.L("The metadata is saved."), lang.L("Tell those who import it the thumbprints on another way: they prove that it is this file."))
+			saved.Tell(widgets.Good, lang.L("The metadata is saved."), lang.L("Tell those who import it the thumbprints on another way: they prove that it is this file."))
 		})
 	}
 	export := widgets.NewButton(lang.L("Export"), theme.UploadIcon(), func() {

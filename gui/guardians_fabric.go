@@ -66,9 +66,9 @@ func (g *guardiansPage) importFabric() {
 		f.take.Disable()
 		switch {
 		case errors.Is(err, context.Canceled):
-			failed.Set(widgets.Info, lang.L("Cancelled. Nothing was changed."), "")
+			failed.Tell(widgets.Info, lang.L("Cancelled. Nothing was changed."), "")
 		case err != nil:
-			failed.Set(widgets.Bad, lang.L("The metadata cannot be used"), textOf(err))
+			failed.Tell(widgets.Bad, lang.L("The metadata cannot be used"), textOf(err))
 		case fabric != nil:
 			for _, o := range objections(fabric) {
 				against.Add(o)

@@ -66,7 +66,7 @@ func (g *guardiansPage) newOwner() {
 			busy.End()
 			create.Enable()
 			if err != nil {
-				failed.Set(widgets.Bad, lang.L("The owner was not made"), err.Error())
+				failed.Tell(widgets.Bad, lang.L("The owner was not made"), err.Error())
 				return
 			}
 			g.added(at, guardian.Entry{Name: o.Name, Guardian: made, Owner: true},
@@ -142,7 +142,7 @@ func (g *guardiansPage) importOwner() {
 				}
 				f.Complain(textOf(err))
 			case err != nil:
-				failed.Set(widgets.Bad, lang.L("The owner was not imported"), err.Error())
+				failed.Tell(widgets.Bad, lang.L("The owner was not imported"), err.Error())
 			default:
 				g.added(at, guardian.Entry{Name: files.Name, Guardian: &owner.Guardian, Owner: true},
 					lang.L("The owner is imported. Its private keys are under the new passphrase."))

@@ -220,7 +220,7 @@ func (r *recoveryPage) unprotect() {
 	}
 	store, err := r.w.store()
 	if err != nil {
-		r.result.Set(widgets.Bad, lang.L("The guardians cannot be read"), err.Error())
+		r.result.Tell(widgets.Bad, lang.L("The guardians cannot be read"), err.Error())
 		return
 	}
 	r.forgetKey()
@@ -254,10 +254,10 @@ func (r *recoveryPage) write(key *recovery.ExternalKey, path string, overwrite b
 		return nil, model.SaveBEK(key, path, overwrite)
 	}, func(_ any, err error) {
 		if err != nil {
-			r.result.Set(widgets.Bad, lang.L("The recovery key was not saved"), err.Error())
+			r.result.Tell(widgets.Bad, lang.L("The recovery key was not saved"), err.Error())
 			return
 		}
-		r.result.Set(widgets.Good, lang.L("The recovery key is saved. It opens the disk for whoever has it."),
+		r.result.Tell(widgets.Good, lang.L("The recovery key is saved. It opens the disk for whoever has it."),
 			path+"\n"+lang.L("On a USB drive, BitLocker finds it under this name. Windows opens the disk with: {{.Command}}",
 				map[string]any{"Command": fmt.Sprintf(`manage-bde -unlock X: -RecoveryKey "%s"`, filepath.Base(path))}))
 	})
@@ -274,10 +274,10 @@ func (r *recoveryPage) saveForm() *fyne.Container {
 		path, found := to.Text(), r.found
 		away(r.w, func() (any, error) { return nil, found.Save(path, overwrite) }, func(_ any, err error) {
 			if err != nil {
-				saved.Set(widgets.Bad, lang.L("The encrypted recovery key was not saved"), err.Error())
+				saved.Tell(widgets.Bad, lang.L("The encrypted recovery key was not saved"), err.Error())
 				return
 			}
-			saved.Set(widgets.Good, lang.L("The encrypted recovery key is saved."), "")
+			saved.Tell(widgets.Good, lang.L("The encrypted recovery key is saved."), "")
 			r.w.remember(model.File{Path: path, Kind: model.RecoveryKey})
 		})
 	}

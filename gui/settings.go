@@ -5,6 +5,7 @@ import (
 	"fyne.io/fyne/v2/lang"
 	"fyne.io/fyne/v2/widget"
 
+	"github.com/scutum-project/scutum/gui/model"
 	"github.com/scutum-project/scutum/gui/translation"
 	"github.com/scutum-project/scutum/gui/widgets"
 )
@@ -37,7 +38,12 @@ func newSettingsPage(w *Window) *page {
 	}
 	languages.OnChanged = func(string) { w.setLanguage(codes[languages.SelectedIndex()]) }
 
-	store := widgets.NewFileField(lang.L("Folder of the guardians"), w.choose, widgets.Question{Want: widgets.Folder, Purpose: "store"}, nil)
+	store := widgets.NewFileField(lang.L("Folder of the guardians"), w.choose, widgets.Question{Want: widgets.Folder, Purpose: "store"}, func(path string) string {
+		if path == "" {
+			return ""
+		}
+		return textOf(model.CheckFolder(path))
+	})
 	store.SetText(prefs.String(prefStore))
 	store.SetHint(lang.L("The usual one, which the command line uses too"))
 	store.Chosen = func(path string) {

@@ -86,7 +86,7 @@ func (s *shieldingPage) filesStep() *widgets.Step {
 		sum.SetText(lang.L("{{.Total}} of {{.Most}}", map[string]any{"Total": widgets.Size(int64(s.model.Total())), "Most": widgets.Size(pdk.MaxFiles)}))
 		over.Set(widgets.Bad, "", "")
 		if n := s.model.Total(); n > pdk.MaxFiles {
-			over.Set(widgets.Bad, lang.L("The files are too much for shielding data"),
+			over.Tell(widgets.Bad, lang.L("The files are too much for shielding data"),
 				lang.L("Together they are {{.Over}} over the limit of {{.Most}}. Remove some, or make them smaller.",
 					map[string]any{"Over": widgets.Size(int64(n - pdk.MaxFiles)), "Most": widgets.Size(pdk.MaxFiles)}))
 		}

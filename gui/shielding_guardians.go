@@ -137,7 +137,7 @@ func (s *shieldingPage) importGuardian() (form fyne.CanvasObject, toggle func())
 			case source != s.guardian.Text():
 				return
 			case err != nil:
-				state.Set(widgets.Bad, lang.L("The guardian cannot be imported"), textOf(err))
+				state.Tell(widgets.Bad, lang.L("The guardian cannot be imported"), textOf(err))
 				return
 			}
 			arrival = a
@@ -145,7 +145,7 @@ func (s *shieldingPage) importGuardian() (form fyne.CanvasObject, toggle func())
 			encryption.Set(a.Guardian.Encryption)
 			text := lang.L("Compare the thumbprints with those that the people of the fabric tell you on another way. Anybody can make such a file.")
 			if a.Untrusted {
-				state.Set(widgets.Warning, lang.L("No trusted root vouches for these certificates"), text)
+				state.Tell(widgets.Warning, lang.L("No trusted root vouches for these certificates"), text)
 			} else {
 				state.Set(widgets.Info, "", text)
 			}
@@ -175,7 +175,7 @@ func (s *shieldingPage) importGuardian() (form fyne.CanvasObject, toggle func())
 				name.Complain(lang.L("A guardian of this name is among yours already. Choose another name."))
 				return
 			case err != nil:
-				state.Set(widgets.Bad, lang.L("The guardian cannot be imported"), textOf(err))
+				state.Tell(widgets.Bad, lang.L("The guardian cannot be imported"), textOf(err))
 				return
 			}
 			s.model.Grant(g)

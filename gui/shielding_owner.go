@@ -33,14 +33,14 @@ func (s *shieldingPage) ownerStep() *widgets.Step {
 		secret.Show()
 		switch {
 		case err != nil:
-			state.Set(widgets.Bad, lang.L("The owner cannot be used"), textOf(err))
+			state.Tell(widgets.Bad, lang.L("The owner cannot be used"), textOf(err))
 		case u.owner != nil:
 			s.model.Unlock(u.owner, u.answerFile, u.files)
 			card.Set(u.owner.Signing)
 			secret.Hide()
 			state.Set(widgets.Good, "", lang.L("The keys of {{.Name}} are open.", map[string]any{"Name": u.owner.Name}))
 			if time.Now().After(u.owner.Expires()) { // to be changed, else it would be refused
-				state.Set(widgets.Warning, lang.L("The certificates of this owner have expired"),
+				state.Tell(widgets.Warning, lang.L("The certificates of this owner have expired"),
 					lang.L("You can change this file, but a fabric may refuse it. Make a new file with an owner whose certificates are valid."))
 			}
 		}

@@ -222,8 +222,7 @@ func (s *signPage) labForm(use func(*signing.Identity, error)) (form fyne.Canvas
 			func(id *signing.Identity, err error) {
 				create.Enable()
 				if err != nil {
-					problem.Set(widgets.Bad, lang.L("The certificate could not be made"), err.Error())
-					widgets.Reveal(problem)
+					problem.Tell(widgets.Bad, lang.L("The certificate could not be made"), err.Error())
 					id = nil
 				} else {
 					problem.Set(widgets.Bad, "", "")
@@ -374,8 +373,7 @@ func (s *signPage) catalogStep() *widgets.Step {
 				err = s.model.TakeFrom(signed)
 			}
 			if err != nil {
-				problem.Set(widgets.Bad, lang.L("The catalog cannot be used"), textOf(err))
-				widgets.Reveal(problem)
+				problem.Tell(widgets.Bad, lang.L("The catalog cannot be used"), textOf(err))
 				return
 			}
 			s.name.SetText(s.model.Name)
@@ -440,12 +438,10 @@ func (s *signPage) summaryStep() *widgets.Step {
 		path, signed := s.vsc.Text(), s.model.Result
 		away(s.w, func() (any, error) { return nil, model.SaveCatalog(signed, path, overwrite) }, func(_ any, err error) {
 			if err != nil {
-				saved.Set(widgets.Bad, lang.L("The catalog was not saved"), err.Error())
-				widgets.Reveal(saved)
+				saved.Tell(widgets.Bad, lang.L("The catalog was not saved"), err.Error())
 				return
 			}
-			saved.Set(widgets.Good, lang.L("The catalog is saved."), path)
-			widgets.Reveal(saved)
+			saved.Tell(widgets.Good, lang.L("The catalog is saved."), path)
 			s.w.remember(model.File{Path: path, Kind: model.Catalog})
 		})
 	}

@@ -97,13 +97,13 @@ func newSpecializationPage(w *Window) *page {
 			save.Enable()
 			switch {
 			case err != nil:
-				state.Set(widgets.Bad, lang.L("The values were not saved"), textOf(err))
+				state.Tell(widgets.Bad, lang.L("The values were not saved"), textOf(err))
 				return
 			case len(missing) > 0:
-				state.Set(widgets.Warning, lang.L("The values are saved. Some are missing."),
+				state.Tell(widgets.Warning, lang.L("The values are saved. Some are missing."),
 					lang.L("The fabric has to supply these: {{.Keys}}", map[string]any{"Keys": strings.Join(missing, " ")}))
 			default:
-				state.Set(widgets.Good, lang.L("The values are saved."), to)
+				state.Tell(widgets.Good, lang.L("The values are saved."), to)
 			}
 			w.remember(model.File{Path: to, Kind: model.Values})
 		})

@@ -171,6 +171,17 @@ func TestLanguages(t *testing.T) {
 	require.Equal(t, "Home", d.w.places[0].title)
 }
 
+func TestSettingsSayWhatIsWrong(t *testing.T) {
+	d := drive(t)
+	d.w.show(placeSettings)
+	d.enter("Folder of the guardians", filepath.Join(t.TempDir(), "missing"))
+	require.NotEmpty(t, d.field("Folder of the guardians").Message())
+	require.Empty(t, d.w.app.Preferences().String(prefStore))
+	folder := t.TempDir()
+	d.enter("Folder of the guardians", folder)
+	require.Equal(t, folder, d.w.app.Preferences().String(prefStore))
+}
+
 func TestMakingTheWindowIsFast(t *testing.T) {
 	begun := time.Now()
 	drive(t)

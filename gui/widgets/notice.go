@@ -60,6 +60,12 @@ func (n *Notice) Set(mood Mood, heading, text string) {
 	n.Refresh()
 }
 
+// Tell is Set, and scrolls to the notice: for the answer to what the user did.
+func (n *Notice) Tell(mood Mood, heading, text string) {
+	n.Set(mood, heading, text)
+	Reveal(n)
+}
+
 // Text is what the notice says, for tests.
 func (n *Notice) Text() string { return n.heading.Text + "\n" + n.text.Text }
 
