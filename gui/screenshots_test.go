@@ -198,6 +198,10 @@ func TestScreens(t *testing.T) {
 			for _, variant := range []string{"light", "dark"} {
 				d.w.app.Preferences().SetString(prefTheme, variant)
 				d.w.applyTheme()
+				if s.languages { // and shows the settings
+					d.w.drop(d.w.current)
+					d.w.show(d.w.current)
+				}
 				for _, size := range [][2]float32{{900, 600}, {1600, 1000}} {
 					d.resize(size[0], size[1])
 					d.render(fmt.Sprintf("%s-%s-%.0fx%.0f", s.name, variant, size[0], size[1]))
