@@ -171,7 +171,7 @@ func (o *pdkSource) readPayload(p *pdk.Payload) error {
 // readSecret reads a file for the payload, under the last part of its name. It
 // leaves no other copy in memory.
 func readSecret(path string) (pdk.File, error) {
-	f, err := os.Open(path)
+	f, err := openInput(path)
 	if err != nil {
 		return pdk.File{}, err
 	}
