@@ -34,7 +34,7 @@ type BlockCounts struct {
 // its offset, and changes nothing. The error is for what keeps it from reading
 // the file, and ErrNotVHDX; a file full of violations gives a report.
 func Check(path string) (*Report, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|doNotWait, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ type Raw struct {
 
 // OpenRaw opens a raw image for reading.
 func OpenRaw(path string) (*Raw, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|doNotWait, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -90,7 +90,7 @@ func openOptions(o Options) (*Disk, error) {
 	if o.Writable {
 		flag = os.O_RDWR
 	}
-	f, err := os.OpenFile(o.Path, flag, 0)
+	f, err := os.OpenFile(o.Path, flag|doNotWait, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -54,6 +54,9 @@ func readStructure(file File, f *findings) (*structure, error) {
 	if info.Mode().IsDir() {
 		return s, fmt.Errorf("is a directory")
 	}
+	if info.Mode()&fs.ModeNamedPipe != 0 {
+		return s, fmt.Errorf("%w: it is a named pipe", ErrNotVHDX)
+	}
 	if size == 0 {
 		return s, fmt.Errorf("%w: the file is empty", ErrNotVHDX)
 	}

@@ -73,6 +73,9 @@ func chain(name, path string) []file {
 	var all []file
 	for path != "" {
 		all = append(all, file{name, path})
+		if refusePipe(path) != nil {
+			break
+		}
 		d, err := vhdx.Open(path)
 		if err != nil {
 			break

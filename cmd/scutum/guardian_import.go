@@ -102,6 +102,9 @@ func (o *guardianImport) run(cmd *cobra.Command, args []string) (facts guardianF
 		}
 		return factsOfGuardian(&owner.Guardian, true), nil
 	}
+	if err := refusePipe(args[1]); err != nil {
+		return facts, err
+	}
 	metadata, err := guardian.Load(cmd.Context(), args[1])
 	if err != nil {
 		return facts, err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -41,7 +40,7 @@ there are no templates then, and no files.`,
 			if err := o.check(); err != nil {
 				return usageError(cmd, err)
 			}
-			facts, err := o.run(cmd.Context(), args[0])
+			facts, err := o.run(cmd, args[0])
 			if err != nil {
 				return err
 			}
@@ -82,7 +81,7 @@ func (o *pdkNew) check() error {
 	return o.pdkSource.check()
 }
 
-func (o *pdkNew) run(ctx context.Context, out string) (*shieldingFacts, error) {
+func (o *pdkNew) run(cmd *cobra.Command, out string) (*shieldingFacts, error) {
 	if err := claim(o.force, []file{{"OUT.pdk", out}}, append(o.inputs(), o.passphrase.input())...); err != nil {
 		return nil, err
 	}
@@ -110,7 +109,10 @@ func (o *pdkNew) run(ctx context.Context, out string) (*shieldingFacts, error) {
 	}
 	defer payload.Clear()
 	options.Payload = *payload
-	owner, err := readOwner(ctx, store, o.owner, &o.passphrase)
+	for _, text := range o.doubts(payload) {
+		warn(cmd, text)
+	}
+	owner, err := readOwner(cmd.Context(), store, o.owner, &o.passphrase)
 	if err != nil {
 		return nil, err
 	}

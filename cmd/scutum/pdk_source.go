@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"github.com/scutum-project/scutum/pdk/answerfile"
 	"github.com/scutum-project/scutum/pdk/guardian"
 	"github.com/scutum-project/scutum/signing"
+	"github.com/scutum-project/scutum/vhdx/volume"
 )
 
 // A pdkSource is what goes into a shielding data file, as flags name it.
@@ -27,6 +29,8 @@ type pdkSource struct {
 	answerFile string
 	files      []string
 	fit        fitGuardians
+
+	systems map[string]string // of the templates, by the files with their catalogs
 }
 
 func (o *pdkSource) flags(cmd *cobra.Command) {
@@ -111,6 +115,7 @@ func (o *pdkSource) check() error {
 // qualifiers makes a qualifier of each --vsc.
 func (o *pdkSource) qualifiers() ([]pdk.Qualifier, error) {
 	var all []pdk.Qualifier
+	o.systems = map[string]string{}
 	for _, text := range o.vsc {
 		spec, err := parseVSC(text)
 		if err != nil {
@@ -128,6 +133,7 @@ func (o *pdkSource) qualifiers() ([]pdk.Qualifier, error) {
 			return nil, fmt.Errorf("--vsc %s: another --vsc says the same", text)
 		}
 		all = append(all, q)
+		o.systems[spec.path] = signed.Catalog.Type
 	}
 	return all, nil
 }
@@ -168,10 +174,33 @@ func (o *pdkSource) readPayload(p *pdk.Payload) error {
 	return nil
 }
 
+// doubts are what looks like a mistake about the answer file: it is for another
+// system than a template, or wants a file that is not there.
+func (o *pdkSource) doubts(p *pdk.Payload) (all []string) {
+	if p.AnswerFile == nil {
+		return nil
+	}
+	system := volume.Linux
+	if bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(p.AnswerFile.Content, []byte("\ufeff"))), []byte("<")) {
+		system = volume.Windows
+	}
+	for _, path := range slices.Sorted(maps.Keys(o.systems)) {
+		if o.systems[path] != system {
+			all = append(all, fmt.Sprintf("%s is an answer file for %s, and the template of %s is for %s", o.answerFile, system, path, o.systems[path]))
+		}
+	}
+	for _, name := range answerfile.Files(p.AnswerFile.Content) {
+		if sameName(p.Files, name) < 0 {
+			all = append(all, fmt.Sprintf("%s wants the file %s, which is not in the shielding data: add it with --file", o.answerFile, name))
+		}
+	}
+	return all
+}
+
 // readSecret reads a file for the payload, under the last part of its name. It
 // leaves no other copy in memory.
 func readSecret(path string) (pdk.File, error) {
-	f, err := os.Open(path)
+	f, err := openInput(path)
 	if err != nil {
 		return pdk.File{}, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -44,7 +43,7 @@ change; an interruption at any moment leaves the same disk.`,
 // compact checks the disk first: moving the blocks of a broken one together
 // would lose what can still be rescued.
 func compact(ctx context.Context, path string, update func(done, total int64)) (saved, size int64, err error) {
-	f, err := os.Open(path)
+	f, err := openInput(path)
 	if err != nil {
 		return 0, 0, err
 	}
