@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -56,24 +55,12 @@ func (d *driver) stands(text string) bool {
 	return len(find(d, func(l *widget.Label) bool { return strings.Contains(l.Text, text) })) > 0
 }
 
-var builtCommand = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "scutum-gui-test-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(folder, "scutum")
-	out, err := exec.Command("go", "build", "-o", path, "../cmd/scutum").CombinedOutput()
-	if err != nil {
-		return string(out), err
-	}
-	return path, nil
-})
-
 // scutum runs the command line on the guardians of the window, and reads what it
 // gives as JSON into to.
 func (d *driver) scutum(to any, args ...string) {
 	d.t.Helper()
-	path, err := builtCommand()
+	judged = true
+	path, err := buildCommand()
 	require.NoError(d.t, err, path)
 	d.t.Setenv("PASSPHRASE", "open sesame")
 	out, err := exec.Command(path, args...).CombinedOutput()

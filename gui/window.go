@@ -224,8 +224,8 @@ func (w *Window) applyLanguage() {
 	}
 }
 
-// setLanguage speaks another language from now on. Pages that are open and at
-// work stay as they are until they are closed.
+// setLanguage speaks another language from now on. Pages that do work, such as
+// wizards, keep theirs and what was entered until they are closed.
 func (w *Window) setLanguage(code string) {
 	w.app.Preferences().SetString(prefLanguage, code)
 	w.applyLanguage()
