@@ -40,6 +40,9 @@ func confirm(ctx context.Context, about func(*sheet), question string) (bool, er
 	}()
 	select {
 	case a := <-answered:
+		if errors.Is(a.err, io.EOF) {
+			return false, errors.New("nothing was answered")
+		}
 		if a.err != nil {
 			return false, fmt.Errorf("nothing was answered: %w", a.err)
 		}
