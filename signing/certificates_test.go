@@ -42,7 +42,7 @@ func TestParseCertificates(t *testing.T) {
 		"no PEM no DER": {[]byte("certificate"), "neither a PEM nor a DER certificate"},
 		"cut short":     {der[:len(der)-1], "neither a PEM nor a DER certificate"},
 		"only a key":    {key, "it has no certificate, only PRIVATE KEY"},
-		"damaged block": {leaf[:len(leaf)-10], "1 of its 1 PEM blocks are damaged"},
+		"damaged block": {leaf[:len(leaf)-10], "1 of its 1 PEM blocks cannot be read: have the file sent again"},
 		"too large":     {make([]byte, 1<<20+1), "1048577 bytes"},
 	} {
 		t.Run("refused: "+name, func(t *testing.T) {

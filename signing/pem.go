@@ -132,7 +132,7 @@ func pemBlocks(data []byte) ([]*pem.Block, error) {
 		return nil, errors.New("it is not PEM (-----BEGIN ...): convert it with openssl, or use a PFX file")
 	}
 	if len(blocks) != begun {
-		return nil, fmt.Errorf("%d of its %d PEM blocks are damaged", begun-len(blocks), begun)
+		return nil, fmt.Errorf("%d of its %d PEM blocks cannot be read: have the file sent again", begun-len(blocks), begun)
 	}
 	return blocks, nil
 }
