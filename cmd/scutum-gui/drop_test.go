@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"os/exec"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -33,13 +34,36 @@ func (s *screen) drop(path string) {
 	out, err := source.StdoutPipe()
 	require.NoError(s, err)
 	require.NoError(s, source.Start())
-	says := bufio.NewScanner(out)
-	require.True(s, says.Scan()) // that it is ready
-	s.output("xdotool", "mousemove", "20", "20", "mousedown", "1")
-	for _, at := range []string{"40", "80", "200", "400", "600"} { // as the programs ask each other on the way
-		s.output("xdotool", "mousemove", "--sync", at, at)
+	s.Cleanup(func() {
+		_ = source.Process.Kill()
+		_ = source.Wait()
+	})
+	says := make(chan string, 64)
+	go func() {
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			says <- lines.Text()
+		}
+	}()
+	select {
+	case <-says: // that it is there
+	case <-time.After(patience):
+		require.Fail(s, "there is nothing to drag")
 	}
-	require.True(s, says.Scan()) // that the window under the pointer takes it
-	s.output("xdotool", "mouseup", "1")
-	require.NoError(s, source.Wait())
+	for range 5 { // a hand that was not taken for one that drags tries again
+		s.output("xdotool", "mousemove", "20", "20", "mousedown", "1")
+		for _, at := range []string{"40", "80", "200", "400", "600"} { // as the programs ask each other on the way
+			s.output("xdotool", "mousemove", "--sync", at, at)
+		}
+		welcome := false
+		select {
+		case <-says: // that the window under the pointer takes it
+			welcome = true
+		case <-time.After(5 * time.Second):
+		}
+		s.output("xdotool", "mouseup", "1")
+		if welcome {
+			return
+		}
+	}
+	require.Fail(s, "nothing takes what is dragged")
 }
