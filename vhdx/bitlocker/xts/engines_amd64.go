@@ -1,0 +1,79 @@
+package xts
+
+import "golang.org/x/sys/cpu"
+
+// engines are the ways in which this machine can do it, the fastest first.
+func engines() []engineKind {
+	kinds := make([]engineKind, 0, 3)
+	if cpu.X86.HasAES && cpu.X86.HasSSE2 {
+		if cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VAES && cpu.X86.HasAVX512VPCLMULQDQ {
+			kinds = append(kinds, engineKind{"vaes", vaes.engine})
+		}
+		kinds = append(kinds, engineKind{"aesni", aesni.engine})
+	}
+	return append(kinds, engineKind{"portable", newPortable})
+}
+
+// A kernel is the assembly for one set of instructions. It is called by name and not through a function's value, which would
+// put the tweaks on the heap.
+type kernel int
+
+const (
+	aesni kernel = iota // 128 bits at once
+	vaes                // 512 bits at once
+)
+
+// tweaks encrypts count sector numbers from first on. It may fill all of out.
+func (k kernel) tweaks(keys *roundKeys, rounds int, out *[batch][blockSize]byte, first uint64, count int) {
+	if k == vaes {
+		tweaksVAES(keys, rounds, out, first, count)
+		return
+	}
+	tweaksAESNI(keys, rounds, out, first, count)
+}
+
+// encrypt does sectors, of chunks times 512 bytes each, with the tweaks of their first blocks.
+func (k kernel) encrypt(keys *roundKeys, rounds int, dst, src *byte, tweaks *[batch][blockSize]byte, chunks, sectors int) {
+	if k == vaes {
+		encryptVAES(keys, rounds, dst, src, tweaks, chunks, sectors)
+		return
+	}
+	encryptAESNI(keys, rounds, dst, src, tweaks, chunks, sectors)
+}
+
+// decrypt is the reverse of encrypt, with the keys of the equivalent inverse cipher.
+func (k kernel) decrypt(keys *roundKeys, rounds int, dst, src *byte, tweaks *[batch][blockSize]byte, chunks, sectors int) {
+	if k == vaes {
+		decryptVAES(keys, rounds, dst, src, tweaks, chunks, sectors)
+		return
+	}
+	decryptAESNI(keys, rounds, dst, src, tweaks, chunks, sectors)
+}
+
+// subWord puts the four bytes of a word through the S-box.
+//
+//go:noescape
+func subWord(word uint32) uint32
+
+// unmixColumns is InvMixColumns.
+//
+//go:noescape
+func unmixColumns(key *[blockSize]byte)
+
+//go:noescape
+func tweaksAESNI(keys *roundKeys, rounds int, out *[batch][blockSize]byte, first uint64, count int)
+
+//go:noescape
+func encryptAESNI(keys *roundKeys, rounds int, dst, src *byte, tweaks *[batch][blockSize]byte, chunks, sectors int)
+
+//go:noescape
+func decryptAESNI(keys *roundKeys, rounds int, dst, src *byte, tweaks *[batch][blockSize]byte, chunks, sectors int)
+
+//go:noescape
+func tweaksVAES(keys *roundKeys, rounds int, out *[batch][blockSize]byte, first uint64, count int)
+
+//go:noescape
+func encryptVAES(keys *roundKeys, rounds int, dst, src *byte, tweaks *[batch][blockSize]byte, chunks, sectors int)
+
+//go:noescape
+func decryptVAES(keys *roundKeys, rounds int, dst, src *byte, tweaks *[batch][blockSize]byte, chunks, sectors int)
