@@ -1,0 +1,171 @@
+package ntfs
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// A child is a name in a directory.
+type child struct {
+	fileName
+	reference uint64
+}
+
+func (c *child) isDirectory() bool { return c.attributes&fileDirectory != 0 }
+
+// isReparse tells whether the name is that of a reparse point.
+func (c *child) isReparse() bool { return c.attributes&fileReparse != 0 }
+
+func (v *Volume) directory(n *inode) (*index, error) {
+	if !n.isDirectory() {
+		return nil, n.base.damage(22, "is not a directory")
+	}
+	return v.openIndex(n, indexDirectory, collateFileName)
+}
+
+// way is search for a name. A name that is spelled as sought is preferred to
+// one that differs by case.
+func (x *index) way(units []uint16) (way []step, found bool, err error) {
+	order := func(compare func(a, b []uint16) int) func([]byte) int {
+		return func(key []byte) int {
+			return compare(unitsOf(key[fileNameHeader:fileNameHeader+2*int(key[64])]), units)
+		}
+	}
+	exact, found, err := x.search(order(x.v.upcase.collate))
+	if found || err != nil {
+		return exact, found, err
+	}
+	way, found, err = x.search(order(x.v.upcase.fold))
+	if found || err != nil {
+		return way, found, err
+	}
+	return exact, false, nil
+}
+
+// child looks a name up.
+func (v *Volume) child(dir *inode, name string) (*child, error) {
+	units, ok := encodeName(name)
+	if !ok || len(units) == 0 || len(units) > maxName {
+		return nil, fs.ErrNotExist
+	}
+	x, err := v.directory(dir)
+	if err != nil {
+		return nil, err
+	}
+	way, found, err := x.way(units)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, fs.ErrNotExist
+	}
+	last := way[len(way)-1]
+	return toChild(&last.entries[last.i])
+}
+
+func toChild(e *entry) (*child, error) {
+	f, err := parseFileName(e.key)
+	return &child{fileName: f, reference: e.reference}, err
+}
+
+// listed tells whether a directory's listing shows a name: not the short names
+// made for DOS, nor the metadata files, among them the root in itself.
+func (c *child) listed() bool {
+	return c.space != nameDOS && recordOf(c.reference) >= firstListed
+}
+
+// follow reads the file that a name in a directory stands for. The file must
+// know of the name: so no directory is found below itself.
+func (v *Volume) follow(dir *inode, c *child) (*inode, error) {
+	n, err := v.referenced(c.reference)
+	if err != nil {
+		return nil, err
+	}
+	names, here := 0, false
+	for _, a := range n.attributes {
+		if a.typ != typeFileName {
+			continue
+		}
+		f, err := parseFileName(a.value)
+		if err != nil {
+			return nil, n.base.damage(0, "%w", err)
+		}
+		if f.parent == dir.reference() {
+			here = here || f.name == c.name
+		} else if n.isDirectory() {
+			return nil, n.base.damage(0, "a directory with names in two directories")
+		}
+		names++
+	}
+	if !here {
+		return nil, n.base.damage(0, "none of its %d names is %q in the directory of MFT record %d, which holds it", names, c.name, dir.number())
+	}
+	return n, nil
+}
+
+// split takes a path apart: none for the root, which is ".".
+func split(path string) ([]string, error) {
+	if path == "." {
+		return nil, nil
+	}
+	if path == "" || len(path) > 3*maxPath {
+		return nil, fs.ErrInvalid
+	}
+	parts := strings.Split(path, "/")
+	for _, p := range parts {
+		if p == "" || p == "." || p == ".." {
+			return nil, fs.ErrInvalid
+		}
+	}
+	return parts, nil
+}
+
+// lookup finds the file at a path and the name that its directory gives it.
+func (v *Volume) lookup(path string) (*inode, *child, error) {
+	parts, err := split(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	n, err := v.inode(recordRoot)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &child{fileName: fileName{name: "."}, reference: n.reference()}
+	for i, name := range parts {
+		if n.find(typeReparsePoint, "") != nil {
+			return nil, nil, fmt.Errorf("%s: %w", strings.Join(parts[:i], "/"), ErrReparse)
+		}
+		if !n.isDirectory() {
+			return nil, nil, fs.ErrNotExist
+		}
+		if c, err = v.child(n, name); err != nil {
+			return nil, nil, err
+		}
+		if n, err = v.follow(n, c); err != nil {
+			return nil, nil, err
+		}
+	}
+	return n, c, nil
+}
+
+// children lists a directory in its order.
+func (v *Volume) children(n *inode) ([]*child, error) {
+	x, err := v.directory(n)
+	if err != nil {
+		return nil, err
+	}
+	var list []*child
+	err = x.each(func(e *entry) error {
+		c, err := toChild(e)
+		if err != nil || !c.listed() {
+			return err
+		}
+		if len(list) == MaxEntries {
+			return fmt.Errorf("%s: %w: more than %d names in a directory", n.file(), ErrTooLarge, MaxEntries)
+		}
+		list = append(list, c)
+		return nil
+	})
+	return list, err
+}
