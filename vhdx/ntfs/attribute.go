@@ -10,7 +10,7 @@ type attribute struct {
 	typ      uint32
 	name     string
 	flags    uint16
-	instance uint16 // in the base record; see inode.layout for the others
+	instance int // in the base record; -1: it was not there
 	resident bool
 	indexed  bool
 	value    []byte // resident: the data
@@ -18,6 +18,7 @@ type attribute struct {
 	runs                         []run // not resident
 	allocated, size, initialized int64
 	unit                         uint8 // compression unit: binary logarithm of a number of clusters
+	packed                       int64 // bytes on the volume, if compressed or sparse
 }
 
 func (a *attribute) String() string {
@@ -54,6 +55,9 @@ func typeName(typ uint32) string {
 	}
 	return fmt.Sprintf("attribute %#x", typ)
 }
+
+// hasPacked tells whether the attribute's header counts the bytes on the volume.
+func (a *attribute) hasPacked() bool { return a.flags&(flagCompressed|flagSparse) != 0 || a.unit != 0 }
 
 // readable tells why the data of an attribute cannot be read as they lie.
 func (a *attribute) readable() error {

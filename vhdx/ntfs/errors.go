@@ -24,7 +24,7 @@ var (
 	// ErrDirty, ErrHibernated and ErrLog are for volumes that must not be
 	// changed before Windows has seen to them.
 	ErrDirty      = errors.New("the volume is marked dirty: run chkdsk on it")
-	ErrHibernated = errors.New("Windows is hibernated on the volume: start it and shut it down fully")
+	ErrHibernated = errors.New("a Windows is hibernated on the volume: start it and shut it down fully")
 	ErrLog        = errors.New("the log ($LogFile) holds changes that are not on the volume: let Windows mount it and shut down cleanly")
 
 	// ErrVersion is for volumes of an NTFS version that is read but not written.

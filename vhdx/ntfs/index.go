@@ -186,7 +186,8 @@ func (x *index) parse(nd *node, header int) error {
 // A step is a node on the way from the root to an entry, and the entry there.
 type step struct {
 	*node
-	i int
+	i      int
+	second int64 // when the node was split: the block with its second half
 }
 
 // search goes down to the first entry whose key is not before the one sought:
@@ -208,7 +209,7 @@ func (x *index) search(order func(key []byte) int) (way []step, found bool, err 
 				break
 			}
 		}
-		way = append(way, step{nd, i})
+		way = append(way, step{node: nd, i: i})
 		if vcn = nd.entries[i].sub; found || vcn < 0 {
 			return way, found, nil
 		}

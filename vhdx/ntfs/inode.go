@@ -153,8 +153,11 @@ func (v *Volume) assemble(base *record) (*inode, error) {
 // attribute makes the attribute that begins with an extent.
 func (v *Volume) attribute(r *record, e *extent) (*attribute, error) {
 	a := &attribute{
-		typ: e.typ, name: e.name, flags: e.flags, instance: e.instance, resident: e.resident, indexed: e.indexed,
-		allocated: e.allocated, size: e.size, initialized: e.initialized, unit: e.unit,
+		typ: e.typ, name: e.name, flags: e.flags, instance: -1, resident: e.resident, indexed: e.indexed,
+		allocated: e.allocated, size: e.size, initialized: e.initialized, unit: e.unit, packed: e.compressed,
+	}
+	if r.base() == 0 {
+		a.instance = int(e.instance)
 	}
 	if e.resident {
 		a.value = e.value

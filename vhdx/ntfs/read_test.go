@@ -60,7 +60,7 @@ func planted(seed uint64) tree {
 		"Case/readme":                     []byte("lower"),
 		"Case/README":                     []byte("upper"),
 		"Case/ReadMe":                     []byte("mixed"),
-		"Grüße/ÄÖÜ ß 日本語 😀.txt":            []byte("unicode"),
+		"Grüße/ÄÖÜ ß 日本語 😀.txt":           []byte("unicode"),
 		strings.Repeat("l", 255):          []byte("long name"),
 		"no files here":                   nil,
 		strings.Repeat("é", 120) + "/x.y": []byte("in a long directory"),
