@@ -1,7 +1,6 @@
 package ntfs
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -418,5 +417,3 @@ func TestRefusals(t *testing.T) {
 	require.Error(t, e.WriteFile("late", nil))
 	judge(t, image, tree{"there": []byte("x"), "a": nil, "a/b": nil, "a/b/c": nil, "a/b/c/d": nil, "a/b/e": nil})
 }
-
-var errDevice = errors.New("the device failed")
