@@ -19,8 +19,8 @@ import (
 // down, begin to lead to them; what nothing leads to any more is given up. So
 // a process that dies midway leaves a volume that asks for chkdsk, on which
 // every file that was there can still be read: at worst clusters and records
-// are taken that nobody uses, an index holds names twice, or a new file has
-// no name yet. A power cut during the write of one MFT record or index block
+// are taken that nobody uses, an index holds names twice, a new file has no
+// name yet, or $MFTMirr is one change behind the MFT. A power cut during the write of one MFT record or index block
 // can lose what it holds, as anywhere on NTFS without its log.
 //
 // An Editor must not be used by several goroutines at once.

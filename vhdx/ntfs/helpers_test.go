@@ -127,3 +127,20 @@ func (want tree) plant(t testing.TB, dir string) {
 		}
 	}
 }
+
+// holds tells whether each file of a tree has its old data or those that replace them.
+func holds(fsys fs.FS, old, next tree) error {
+	for path, data := range old {
+		if data == nil {
+			continue
+		}
+		got, err := fs.ReadFile(fsys, path)
+		if err != nil {
+			return err
+		}
+		if replaced, ok := next[path]; string(got) != string(data) && !(ok && string(got) == string(replaced)) {
+			return fmt.Errorf("%s has lost its data", path)
+		}
+	}
+	return nil
+}
