@@ -22,10 +22,8 @@ type ExternalKey struct {
 	Key [32]byte
 }
 
-type clearKey struct{}
-
 // ClearKey opens a volume whose protection is suspended, the key of which lies on it.
-var ClearKey Credential = clearKey{}
+type ClearKey struct{}
 
 // A MasterKey is the volume master key itself.
 type MasterKey [masterKeySize]byte
@@ -91,7 +89,7 @@ func (k ExternalKey) masterKey(all []protector) ([]byte, error) {
 	return each(all, ExternalKeyProtector, func(p protector) ([]byte, error) { return p.openWith(k.Key[:]) })
 }
 
-func (clearKey) masterKey(all []protector) ([]byte, error) {
+func (ClearKey) masterKey(all []protector) ([]byte, error) {
 	return each(all, ClearKeyProtector, func(p protector) ([]byte, error) {
 		d, ok := p.find(kindKey)
 		if !ok {

@@ -38,6 +38,8 @@ func images(t testing.TB) string {
 }
 
 func TestMain(m *testing.M) {
+	// Programs of the system lie where a plain user's PATH does not look.
+	_ = os.Setenv("PATH", os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin")
 	code := m.Run()
 	if _, err := os.Stat(imageArchive); err == nil {
 		if dir, err := unpackImages(); err == nil {
@@ -107,7 +109,7 @@ func credentialsOf(t testing.TB, c map[string]string) map[string]Credential {
 		all[id] = externalKeyOf(t, id)
 	}
 	if id := c["CLEARKEY_VMK_GUID"]; id != "" {
-		all[id] = ClearKey
+		all[id] = ClearKey{}
 	}
 	return all
 }

@@ -12,15 +12,14 @@ import (
 
 // What a key is for, as keys say it themselves.
 const (
-	keyRecovery    = 0x1000 // the 16 bytes of a recovery password; as the kind of a stretching, of such
-	keyPassphrase  = 0x1001 // the kind of a stretching, of a passphrase
-	keyClear       = 0x2000
-	keyExternal    = 0x2002
-	keyMaster      = 0x2003
-	keyHash        = 0x2005 // not a key: the SHA-256 of the metadata
-	keyOfPass      = 0x2007 // made of a passphrase
-	keyOfRecovery  = 0x2008 // made of a recovery password
-	keyVolumeFirst = 0x8000 // the first of the methods
+	keyRecovery   = 0x1000 // the 16 bytes of a recovery password; as the kind of a stretching, of such
+	keyPassphrase = 0x1001 // the kind of a stretching, of a passphrase
+	keyClear      = 0x2000
+	keyExternal   = 0x2002
+	keyMaster     = 0x2003
+	keyHash       = 0x2005 // not a key: the SHA-256 of the metadata
+	keyOfPass     = 0x2007 // made of a passphrase
+	keyOfRecovery = 0x2008 // made of a recovery password
 )
 
 // Sizes of what is wrapped (AES-CCM): the nonce is a time and a counter, and the tag comes before the ciphertext.
@@ -35,10 +34,10 @@ type secret struct {
 	key  []byte
 }
 
-// datum is the secret in clear.
-func (s secret) datum() datum {
+// datum is the secret in clear. Those that lie in the metadata have the version 1, and those that are wrapped 0.
+func (s secret) datum(version uint16) datum {
 	value := binary.LittleEndian.AppendUint16(nil, s.kind)
-	return datum{kind: kindKey, version: 1, value: append(append(value, 0, 0), s.key...)}
+	return datum{kind: kindKey, version: version, value: append(append(value, 0, 0), s.key...)}
 }
 
 // parseSecret reads a datum that holds a secret in clear.
@@ -63,7 +62,7 @@ func (s secret) wrap(role uint16, key, nonce []byte) (datum, error) {
 	if err != nil {
 		return datum{}, err
 	}
-	plain := s.datum().append(nil)
+	plain := s.datum(0).append(nil)
 	defer clear(plain)
 	sealed := aead.Seal(nil, nonce, plain, nil)
 	value := append([]byte(nil), nonce...)

@@ -151,6 +151,12 @@ func (m *metadata) block() []byte {
 	return b
 }
 
+// hash is what the metadata are authenticated by.
+func (m *metadata) hash() []byte {
+	sum := sha256.Sum256(m.block())
+	return sum[:]
+}
+
 // area is what each copy takes on disk, with the validation in wrapped.
 func (m *metadata) area() ([]byte, error) {
 	b := m.block()
@@ -205,4 +211,19 @@ func readCopy(r io.ReaderAt, size int64, h header, i int, b []byte) (*metadata, 
 		return nil, fmt.Errorf("%w: they are for blocks at %#x, and the volume header has them at %#x", ErrMetadata, m.offsets, h.offsets)
 	}
 	return m, nil
+}
+
+// writeCopies writes the three copies, each before the next.
+func writeCopies(w io.WriterAt, offsets [3]uint64, area []byte) error {
+	for i, offset := range offsets {
+		if _, err := w.WriteAt(area, int64(offset)); err != nil {
+			return fmt.Errorf("write metadata block %d at offset %#x: %w", i+1, offset, err)
+		}
+		if s, ok := w.(interface{ Sync() error }); ok {
+			if err := s.Sync(); err != nil {
+				return fmt.Errorf("sync metadata block %d: %w", i+1, err)
+			}
+		}
+	}
+	return nil
 }

@@ -69,11 +69,8 @@ func newProtector(id GUID, kind ProtectorKind, at fileTime, nested ...datum) dat
 	value := binary.LittleEndian.AppendUint64(slices.Clone(id[:]), uint64(at))
 	value = binary.LittleEndian.AppendUint16(value, 0)
 	value = binary.LittleEndian.AppendUint16(value, uint16(kind))
-	version := uint16(1)
-	if kind == ClearKeyProtector {
-		version = 3
-	}
-	return datum{role: roleMasterKey, kind: kindMasterKey, version: version, value: value, nested: nested}
+	// Windows 11 gives clear keys the version 3, which libbde does not read; Windows 7 and 10 give them 1.
+	return datum{role: roleMasterKey, kind: kindMasterKey, version: 1, value: value, nested: nested}
 }
 
 // protectors are the key protectors in the metadata.

@@ -72,7 +72,7 @@ func (v *Volume) serve(m *metadata) error {
 		return err
 	}
 	v.unfit = nil
-	if v.header.eow {
+	if v.header.eow && m.state != stateDecrypted {
 		v.unfit = l.layOutConversion(v.disk, v.size, v.header)
 	}
 	v.layout = l
@@ -198,7 +198,7 @@ func (v *Volume) MasterKey() (MasterKey, error) {
 // scratchSize is how much is read at once of what does not begin or end with a sector.
 const scratchSize = 64 << 10
 
-// ReadAt reads plaintext. It is io.ReaderAt's.
+// ReadAt reads plaintext. It is io.ReaderAt's. A volume that Windows has decrypted needs no Unlock.
 func (v *Volume) ReadAt(p []byte, off int64) (int, error) {
 	if err := v.open(); err != nil {
 		return 0, err
@@ -232,7 +232,7 @@ func (v *Volume) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (v *Volume) open() error {
-	if v.cipher == nil {
+	if v.cipher == nil && v.meta.state != stateDecrypted {
 		return ErrLocked
 	}
 	return v.unfit

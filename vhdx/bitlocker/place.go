@@ -1,0 +1,84 @@
+package bitlocker
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+)
+
+// ErrNoSpace says that a volume has no free space in large enough pieces.
+var ErrNoSpace = errors.New("not enough free space in the volume for BitLocker's metadata")
+
+// An Extent is a run of bytes of a volume.
+type Extent struct{ Offset, Size int64 }
+
+// A Placement says where in a volume BitLocker's own parts are.
+type Placement struct {
+	Metadata [3]int64 // of 64 KiB each
+	Header   int64    // of the first 8 KiB of the volume
+	Spare    int64    // of 64 KiB that Windows keeps for later
+
+	// Reserved is all of that in whole clusters. No file may lie there or come there: the file system marks it as in use.
+	Reserved []Extent
+}
+
+// headerAreaSize is how much of the beginning of a volume is moved.
+const headerAreaSize = 8 << 10
+
+// Place chooses the places from the free runs of a volume, which come in order and in whole clusters: as Windows does, one
+// copy of the metadata with the header and the spare space, and the other two far from it. Its error is ErrNoSpace when
+// there is none, or one of free's.
+func Place(free iter.Seq2[Extent, error], size, clusterSize int64) (Placement, error) {
+	if clusterSize < 512 || clusterSize > 2<<20 || clusterSize&(clusterSize-1) != 0 {
+		return Placement{}, fmt.Errorf("place metadata in clusters of %d bytes, want a power of two from 512 to 2 MiB", clusterSize)
+	}
+	needs := [3]int64{
+		roundTo(blockAreaSize+headerAreaSize+blockAreaSize, clusterSize),
+		roundTo(blockAreaSize, clusterSize), roundTo(blockAreaSize, clusterSize),
+	}
+	spread := [3]int64{size / 3, size / 2, size / 4 * 3}
+	for _, from := range [][3]int64{spread, {}} {
+		found, err := firstFits(free, roundTo(headerAreaSize, clusterSize), from, needs)
+		if errors.Is(err, ErrNoSpace) {
+			continue
+		}
+		if err != nil {
+			return Placement{}, err
+		}
+		p := Placement{Metadata: found, Header: found[0] + blockAreaSize, Spare: found[0] + blockAreaSize + headerAreaSize}
+		for i, offset := range found {
+			p.Reserved = append(p.Reserved, Extent{offset, needs[i]})
+		}
+		return p, nil
+	}
+	return Placement{}, ErrNoSpace
+}
+
+func roundTo(n, unit int64) int64 { return (n + unit - 1) / unit * unit }
+
+// firstFits finds free places of the needed sizes, each behind the one before, behind end, and at its from or later.
+func firstFits(free iter.Seq2[Extent, error], end int64, from, needs [3]int64) (found [3]int64, err error) {
+	i := 0
+	for run, err := range free {
+		if err != nil {
+			return found, fmt.Errorf("find free space: %w", err)
+		}
+		at := max(run.Offset, end)
+		for i < len(needs) {
+			// Within a run the place moves up in steps that keep it at the beginning of a cluster.
+			if behind := from[i] - at; behind > 0 {
+				at += roundTo(behind, 2<<20)
+			}
+			if at+needs[i] > run.Offset+run.Size {
+				break
+			}
+			found[i], at = at, at+needs[i]
+			end = at
+			i++
+		}
+		if i == len(needs) {
+			return found, nil
+		}
+	}
+	return found, ErrNoSpace
+}
