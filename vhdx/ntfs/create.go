@@ -178,7 +178,7 @@ func (e *Editor) create(dir *inode, name string, directory bool, data []byte) er
 // replace gives a file other data.
 func (e *Editor) replace(n *inode, data []byte) error {
 	if n.isDirectory() {
-		return errors.New("is a directory")
+		return errDirectory
 	}
 	if n.number() < firstFree {
 		return fmt.Errorf("a metadata file: %w", fs.ErrPermission)

@@ -76,13 +76,15 @@ func (c *child) listed() bool {
 }
 
 // follow reads the file that a name in a directory stands for. The file must
-// know of the name: so no directory is found below itself.
+// know of the name, a directory of no other: so none is found below itself or
+// twice, and every walk ends.
 func (v *Volume) follow(dir *inode, c *child) (*inode, error) {
 	n, err := v.referenced(c.reference)
 	if err != nil {
 		return nil, err
 	}
 	names, here := 0, false
+	spaces := [2]int{} // names, and names made for DOS
 	for _, a := range n.attributes {
 		if a.typ != typeFileName {
 			continue
@@ -92,11 +94,19 @@ func (v *Volume) follow(dir *inode, c *child) (*inode, error) {
 			return nil, n.base.damage(0, "%w", err)
 		}
 		if f.parent == dir.reference() {
-			here = here || f.name == c.name
+			here = here || f.name == c.name && (f.space == c.space || !n.isDirectory())
 		} else if n.isDirectory() {
 			return nil, n.base.damage(0, "a directory with names in two directories")
 		}
 		names++
+		if f.space == nameDOS {
+			spaces[1]++
+		} else {
+			spaces[0]++
+		}
+	}
+	if n.isDirectory() && (spaces[0] > 1 || spaces[1] > 1) {
+		return nil, n.base.damage(0, "a directory with %d names", names)
 	}
 	if !here {
 		return nil, n.base.damage(0, "none of its %d names is %q in the directory of MFT record %d, which holds it", names, c.name, dir.number())
@@ -156,10 +166,17 @@ func (v *Volume) children(n *inode) ([]*child, error) {
 		return nil, err
 	}
 	var list []*child
+	var last []uint16
 	err = x.each(func(e *entry) error {
 		c, err := toChild(e)
-		if err != nil || !c.listed() {
+		if err != nil {
 			return err
+		}
+		if last != nil && v.upcase.collate(last, c.units) >= 0 {
+			return damage(x.what(-1), n.base.at, "%q and %q are not in order", decodeName(appendUnits(nil, last)), c.name)
+		}
+		if last = c.units; !c.listed() {
+			return nil
 		}
 		if len(list) == MaxEntries {
 			return fmt.Errorf("%s: %w: more than %d names in a directory", n.file(), ErrTooLarge, MaxEntries)

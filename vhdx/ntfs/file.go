@@ -1,7 +1,6 @@
 package ntfs
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -71,7 +70,7 @@ func (f *File) Read(p []byte) (int, error) {
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	err := f.refused
 	if f.n.isDirectory() {
-		err = errors.New("is a directory")
+		err = errDirectory
 	}
 	if off < 0 {
 		err = fs.ErrInvalid

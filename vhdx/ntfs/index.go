@@ -218,23 +218,31 @@ func (x *index) search(order func(key []byte) int) (way []step, found bool, err 
 
 // each calls f for every entry in order, until it fails.
 func (x *index) each(f func(e *entry) error) error {
-	budget := x.count() + 1 // a block is part of the tree once
-	return x.eachBelow(-1, maxDepth, &budget, f)
+	if x.count() > maxBlocks {
+		return fmt.Errorf("%s: %w: %d blocks, at most %d", x.what(-1), ErrTooLarge, x.count(), maxBlocks)
+	}
+	return x.eachBelow(-1, maxDepth, make([]uint64, x.count()/64+1), f)
 }
 
-func (x *index) eachBelow(vcn int64, depth int, budget *int64, f func(e *entry) error) error {
-	if depth == 0 || *budget == 0 {
-		return damage(x.what(vcn), -1, "is part of the index more than once: its blocks lead to each other")
-	}
-	*budget--
+const maxBlocks = 1 << 20 // of an index that is read whole
+
+// eachBelow is each for a node; a block is part of an index once.
+func (x *index) eachBelow(vcn int64, depth int, seen []uint64, f func(e *entry) error) error {
 	nd, err := x.node(vcn)
 	if err != nil {
 		return err
 	}
+	if vcn >= 0 {
+		i := vcn << x.shift / int64(x.blockSize)
+		if depth == 0 || seen[i/64]>>(i%64)&1 == 1 {
+			return damage(x.what(vcn), nd.at, "is part of the index more than once: its blocks lead to each other")
+		}
+		seen[i/64] |= 1 << (i % 64)
+	}
 	for i := range nd.entries {
 		e := &nd.entries[i]
 		if e.sub >= 0 {
-			if err := x.eachBelow(e.sub, depth-1, budget, f); err != nil {
+			if err := x.eachBelow(e.sub, depth-1, seen, f); err != nil {
 				return err
 			}
 		}

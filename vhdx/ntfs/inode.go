@@ -199,8 +199,13 @@ func (n *inode) add(v *Volume, r *record, e *extent) error {
 	if a == nil || a.resident {
 		return r.damage(e.offset, "%v has no beginning", &attribute{typ: e.typ, name: e.name})
 	}
-	if all, _ := clustersOf(a.runs); all != e.lowest {
-		return r.damage(e.offset, "%v goes on with virtual cluster %d, not %d", a, e.lowest, all)
+	end := int64(0)
+	if len(a.runs) > 0 {
+		last := a.runs[len(a.runs)-1]
+		end = last.vcn + last.count
+	}
+	if end != e.lowest {
+		return r.damage(e.offset, "%v goes on with virtual cluster %d, not %d", a, e.lowest, end)
 	}
 	before := len(a.runs)
 	if err := v.extend(a, r, e); err != nil {

@@ -13,6 +13,9 @@ func (v *Volume) log() (*stream, error) {
 	if err := a.readable(); err != nil || a.resident {
 		return nil, n.base.damage(0, "$LogFile's data are resident, compressed or encrypted")
 	}
+	if all, real := clustersOf(a.runs); all != real || a.size > maxLog || a.initialized != a.size {
+		return nil, n.base.damage(0, "$LogFile of %d bytes, %d of them initialized, with %d of %d clusters", a.size, a.initialized, real, all)
+	}
 	return &stream{v: v, a: a, what: n.name()}, nil
 }
 
@@ -22,6 +25,7 @@ const (
 	logNeverUsed   = 0xffffffff
 
 	maxLogPage = 64 << 10
+	maxLog     = 4 << 30 // the largest that Windows makes
 )
 
 // logInUse looks at the restart pages of the log: the newest that is whole says

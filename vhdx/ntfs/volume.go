@@ -9,8 +9,8 @@ import (
 	"sort"
 )
 
-// A Volume is an NTFS volume that is read. It is an [fs.FS], an [fs.StatFS] and
-// an [fs.ReadDirFS] with paths like "Windows/System32/config", matched
+// A Volume is an NTFS volume that is read. It is an [fs.FS], an [fs.StatFS], an
+// [fs.ReadDirFS] and an [fs.ReadFileFS] with paths like "Windows/System32/config", matched
 // regardless of case unless two names differ by nothing else. Listings leave
 // out short DOS names and the metadata files ($MFT and the others), which can
 // be opened by name. It may be used by several goroutines at once.
@@ -102,6 +102,9 @@ func (v *Volume) openMFT() error {
 	if err := a.readable(); err != nil {
 		return r.damage(0, "its $DATA: %w", err)
 	}
+	if all, real := clustersOf(a.runs); all != real || real > v.clusters {
+		return r.damage(0, "its $DATA has %d clusters, %d of them on the volume of %d", all, real, v.clusters)
+	}
 	v.mft = &stream{v: v, a: a, what: recordName(recordMFT)}
 	return nil
 }
@@ -150,6 +153,30 @@ func (v *Volume) Open(name string) (fs.File, error) {
 	return v.newFile(n, c.name)
 }
 
+// ReadFile reads a whole file of at most [MaxFile] bytes; longer ones are
+// [ErrTooLarge] and are read through [Volume.Open].
+func (v *Volume) ReadFile(name string) ([]byte, error) {
+	n, c, err := v.lookup(name)
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	f, err := v.newFile(n, c.name)
+	if err == nil && n.isDirectory() {
+		err = errDirectory
+	}
+	if err == nil {
+		err = f.refused
+	}
+	var data []byte
+	if err == nil && f.data != nil {
+		data, err = f.data.readAll(MaxFile)
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	return data, nil
+}
+
 // Stat tells what is at a path.
 func (v *Volume) Stat(name string) (fs.FileInfo, error) {
 	n, c, err := v.lookup(name)
@@ -179,7 +206,10 @@ func (v *Volume) ReadDir(name string) ([]fs.DirEntry, error) {
 	return list, nil
 }
 
-var errNotDirectory = errors.New("not a directory")
+var (
+	errNotDirectory = errors.New("not a directory")
+	errDirectory    = errors.New("is a directory")
+)
 
 // mirrored compares the first records of the MFT with their copy in $MFTMirr.
 func (v *Volume) mirrored() error {
