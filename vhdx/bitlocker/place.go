@@ -38,7 +38,7 @@ func Place(free iter.Seq2[Extent, error], size, clusterSize int64) (Placement, e
 	}
 	spread := [3]int64{size / 3, size / 2, size / 4 * 3}
 	for _, from := range [][3]int64{spread, {}} {
-		found, err := firstFits(free, roundTo(headerAreaSize, clusterSize), from, needs)
+		found, err := firstFits(free, clusterSize, from, needs)
 		if errors.Is(err, ErrNoSpace) {
 			continue
 		}
@@ -56,18 +56,17 @@ func Place(free iter.Seq2[Extent, error], size, clusterSize int64) (Placement, e
 
 func roundTo(n, unit int64) int64 { return (n + unit - 1) / unit * unit }
 
-// firstFits finds free places of the needed sizes, each behind the one before, behind end, and at its from or later.
-func firstFits(free iter.Seq2[Extent, error], end int64, from, needs [3]int64) (found [3]int64, err error) {
-	i := 0
+// firstFits finds free places of the needed sizes, each behind the one before and at its from or later.
+func firstFits(free iter.Seq2[Extent, error], clusterSize int64, from, needs [3]int64) (found [3]int64, err error) {
+	i, end := 0, roundTo(headerAreaSize, clusterSize)
 	for run, err := range free {
 		if err != nil {
 			return found, fmt.Errorf("find free space: %w", err)
 		}
 		at := max(run.Offset, end)
 		for i < len(needs) {
-			// Within a run the place moves up in steps that keep it at the beginning of a cluster.
 			if behind := from[i] - at; behind > 0 {
-				at += roundTo(behind, 2<<20)
+				at += roundTo(behind, clusterSize)
 			}
 			if at+needs[i] > run.Offset+run.Size {
 				break
