@@ -190,14 +190,6 @@ func (e *Editor) replace(n *inode, data []byte) error {
 		if err := old.readable(); err != nil {
 			return err
 		}
-		for _, r := range old.runs {
-			if r.lcn == hole {
-				continue
-			}
-			if err := e.checkTaken(Extent{r.lcn, r.count}); err != nil {
-				return err
-			}
-		}
 		e.release(old.runs)
 		n.attributes = slices.DeleteFunc(n.attributes, func(a *attribute) bool { return a == old })
 	}

@@ -48,8 +48,8 @@ var errClosed = errors.New("the editor is closed")
 // Edit opens the volume of size bytes on a device to be changed. It changes
 // nothing yet. It fails with [ErrDirty], [ErrHibernated], [ErrLog] or
 // [ErrVersion] where the volume must not be changed, and with a [DamageError]
-// where $MFTMirr is no copy of the MFT, or where a bitmap has the volume's own
-// structures as free.
+// where $MFTMirr is no copy of the MFT or [Volume.Check] finds fault, for which
+// it reads the whole MFT.
 func Edit(d Device, size int64) (*Editor, error) {
 	e, err := edit(d, size)
 	if err != nil {
@@ -90,12 +90,14 @@ func edit(d Device, size int64) (*Editor, error) {
 		return nil, err
 	}
 	e.mirror = &stream{v: v, a: a, what: n.name()}
-	return e, e.checkBitmaps()
+	if err := e.checkRecords(); err != nil {
+		return nil, err
+	}
+	return e, v.check()
 }
 
-// checkBitmaps looks whether the bitmaps have the metadata files as taken, and
-// whether these share no clusters.
-func (e *Editor) checkBitmaps() error {
+// checkRecords requires that the MFT's bitmap has the metadata files as taken.
+func (e *Editor) checkRecords() error {
 	_, records, err := e.recordBits()
 	if err != nil {
 		return err
@@ -105,48 +107,6 @@ func (e *Editor) checkBitmaps() error {
 			return err
 		}
 		return damage(records.what, -1, "$BITMAP has record %d as free", x.First)
-	}
-	var all []Extent
-	for number := range uint64(firstListed) {
-		n, err := e.v.inode(number)
-		if number > recordExtend && errors.Is(err, ErrDamaged) { // reserved: they need hold nothing
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		for _, a := range append(n.attributes, &attribute{typ: typeAttributeList}) {
-			if a.typ == typeAttributeList && n.list != nil {
-				a = n.list
-			}
-			for _, r := range a.runs {
-				if r.lcn != hole {
-					all = append(all, Extent{r.lcn, r.count})
-				}
-			}
-		}
-	}
-	slices.SortFunc(all, func(a, b Extent) int { return int(min(max(a.First-b.First, -1), 1)) })
-	end := int64(0)
-	for _, x := range all {
-		if x.First < end {
-			return damage("metadata files", x.First*e.v.clusterSize, "two of them own cluster %d", x.First)
-		}
-		end = x.First + x.Count
-		if err := e.checkTaken(x); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// checkTaken requires that clusters in use are not free by $Bitmap.
-func (e *Editor) checkTaken(x Extent) error {
-	for f, err := range e.bits.clear(x.First, x.First+x.Count) {
-		if err != nil {
-			return err
-		}
-		return damage("$Bitmap", f.First*e.v.clusterSize, "cluster %d is free, but in use", f.First)
 	}
 	return nil
 }

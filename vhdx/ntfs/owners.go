@@ -69,12 +69,6 @@ func (v *Volume) Owners() (*Owners, error) {
 
 // add takes in one record; only one that goes beyond MaxOwners is an error.
 func (o *Owners) add(number uint64, b []byte, ids map[string]uint32) error {
-	if string(b[:4]) != "FILE" { // never used
-		if le.Uint32(b) != 0 {
-			o.skip(damage(recordName(number), -1, "starts with %q", b[:4]))
-		}
-		return nil
-	}
 	at, err := o.v.recordAt(number)
 	if err != nil {
 		o.skip(err)
@@ -82,7 +76,9 @@ func (o *Owners) add(number uint64, b []byte, ids map[string]uint32) error {
 	}
 	r, err := parseRecord(number, at, b)
 	if err != nil {
-		o.skip(err)
+		if !o.v.recordFree(number) { // what a free record holds does not count
+			o.skip(err)
+		}
 		return nil
 	}
 	if !r.inUse() {
@@ -122,6 +118,21 @@ func (o *Owners) add(number uint64, b []byte, ids map[string]uint32) error {
 		}
 	}
 	return nil
+}
+
+// recordFree tells whether the MFT's bitmap has a record as free.
+func (v *Volume) recordFree(number uint64) bool {
+	n, err := v.inode(recordMFT)
+	if err != nil {
+		return false
+	}
+	a := n.find(typeBitmap, "")
+	if a == nil {
+		return false
+	}
+	b := make([]byte, 1)
+	err = (&stream{v: v, a: a, what: n.name()}).read(b, int64(number/8))
+	return err == nil && b[0]>>(number%8)&1 == 0
 }
 
 // stream numbers the names of streams, few of which differ.
