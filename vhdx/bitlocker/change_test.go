@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,6 +16,7 @@ import (
 
 // A memory is a disk. It fails on the writes from failAt on.
 type memory struct {
+	mu     sync.Mutex
 	data   []byte
 	failAt int
 	writes int
@@ -27,6 +29,8 @@ func (m *memory) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (m *memory) WriteAt(p []byte, off int64) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.writes++
 	if m.failAt > 0 && m.writes >= m.failAt {
 		n := copy(m.data[off:], p[:min(len(p), 300)]) // torn

@@ -211,7 +211,7 @@ func TestMutatedWindowsVolumes(t *testing.T) {
 			require.NoError(t, err)
 			random := rand.New(rand.NewChaCha8([32]byte{5}))
 			refused := 0
-			for range 2000 {
+			for range 300 {
 				bad := bytes.Clone(area)
 				for range 1 + random.IntN(4) {
 					bad[random.IntN(len(original))] ^= byte(1 + random.IntN(255))
@@ -234,7 +234,7 @@ func TestMutatedWindowsVolumes(t *testing.T) {
 				require.Error(t, err)
 				refused++
 			}
-			require.Greater(t, refused, 1900)
+			require.Greater(t, refused, 280)
 		})
 	}
 }
