@@ -52,7 +52,7 @@ func (e *Editor) at(op, path string, f func(path string) error) error {
 	return nil
 }
 
-// place finds the directory of a path and what its last name stands for there.
+// parent finds the directory of a path and what its last name stands for there.
 func (e *Editor) parent(path string) (dir *inode, name string, c *child, err error) {
 	parts, err := split(path)
 	if err != nil {
@@ -99,7 +99,7 @@ func (e *Editor) mkdir(path string) error {
 	if c != nil {
 		return fs.ErrExist
 	}
-	return e.create(dir, name, true, nil)
+	return e.create(dir, name, newFile{directory: true})
 }
 
 func (e *Editor) writeFile(path string, data []byte) error {
@@ -111,7 +111,7 @@ func (e *Editor) writeFile(path string, data []byte) error {
 		return err
 	}
 	if c == nil {
-		return e.create(dir, name, false, data)
+		return e.create(dir, name, newFile{data: data})
 	}
 	n, err := e.v.follow(dir, c)
 	if err != nil {
@@ -120,13 +120,21 @@ func (e *Editor) writeFile(path string, data []byte) error {
 	return e.replace(n, data)
 }
 
+// A newFile is what create makes.
+type newFile struct {
+	directory  bool
+	data       []byte
+	clusters   []Extent // instead of data: its clusters as they are
+	attributes uint32   // beside those that every new file has
+}
+
 // create makes a file or directory.
-func (e *Editor) create(dir *inode, name string, directory bool, data []byte) error {
+func (e *Editor) create(dir *inode, name string, f newFile) error {
 	units, err := checkName(name)
 	if err != nil {
 		return err
 	}
-	id, descriptor, err := e.inherit(dir, directory)
+	id, descriptor, err := e.inherit(dir, f.directory)
 	if err != nil {
 		return err
 	}
@@ -135,25 +143,28 @@ func (e *Editor) create(dir *inode, name string, directory bool, data []byte) er
 		return err
 	}
 	flags := uint16(recordInUse)
-	if directory {
+	if f.directory {
 		flags |= recordDirectory
+	} else {
+		f.attributes |= fileArchive
 	}
 	n := &inode{base: e.newRecord(number, sequence, flags, 0)}
 	le.PutUint16(n.base.b[18:], 1) // names
 	now := toFiletime(e.Now())
-	n.attributes = append(n.attributes, resident(typeStandardInformation, "", standardInformation(now, directory, id)))
+	n.attributes = append(n.attributes, resident(typeStandardInformation, "", standardInformation(now, f.attributes, id)))
 	if id == 0 {
 		n.attributes = append(n.attributes, resident(typeSecurityDescriptor, "", descriptor))
 	}
-	if directory {
+	if f.directory {
 		n.attributes = append(n.attributes, resident(typeIndexRoot, indexDirectory, e.emptyRoot()))
+		f.attributes |= fileDirectory // in the name only
 	}
-	key := newFileName(dir.reference(), now, directory, name, units)
-	f := resident(typeFileName, "", key)
-	f.indexed = true
-	n.attributes = append(n.attributes, f)
-	if !directory {
-		a, err := e.dataAttribute(n, data)
+	key := newFileName(dir.reference(), now, f.attributes, nameSpace(name), units)
+	named := resident(typeFileName, "", key)
+	named.indexed = true
+	n.attributes = append(n.attributes, named)
+	if !f.directory {
+		a, err := e.newData(n, f)
 		if err != nil {
 			return err
 		}
@@ -173,6 +184,13 @@ func (e *Editor) create(dir *inode, name string, directory bool, data []byte) er
 		return err
 	}
 	return e.refresh(dir.number())
+}
+
+func (e *Editor) newData(n *inode, f newFile) (*attribute, error) {
+	if f.clusters != nil {
+		return e.claim(n, f.clusters)
+	}
+	return e.dataAttribute(n, f.data)
 }
 
 // replace gives a file other data.
@@ -239,14 +257,12 @@ func resident(typ uint32, name string, value []byte) *attribute {
 
 // standardInformation makes a new file's $STANDARD_INFORMATION: with the ID of
 // its security descriptor, or the shorter form of files that hold their own.
-func standardInformation(now uint64, directory bool, id uint32) []byte {
+func standardInformation(now uint64, attributes, id uint32) []byte {
 	b := make([]byte, 48, 72)
 	for i := range 4 {
 		le.PutUint64(b[8*i:], now)
 	}
-	if !directory {
-		le.PutUint32(b[32:], fileArchive)
-	}
+	le.PutUint32(b[32:], attributes)
 	if id != 0 {
 		b = b[:72]
 		le.PutUint32(b[52:], id)
@@ -254,18 +270,14 @@ func standardInformation(now uint64, directory bool, id uint32) []byte {
 	return b
 }
 
-func newFileName(parent, now uint64, directory bool, name string, units []uint16) []byte {
+func newFileName(parent, now uint64, attributes uint32, space byte, units []uint16) []byte {
 	b := make([]byte, fileNameHeader)
 	le.PutUint64(b, parent)
 	for i := range 4 {
 		le.PutUint64(b[8+8*i:], now)
 	}
-	if directory {
-		le.PutUint32(b[56:], fileDirectory)
-	} else {
-		le.PutUint32(b[56:], fileArchive)
-	}
-	b[64], b[65] = byte(len(units)), nameSpace(name)
+	le.PutUint32(b[56:], attributes)
+	b[64], b[65] = byte(len(units)), space
 	return appendUnits(b, units)
 }
 

@@ -125,21 +125,33 @@ func TestDamage(t *testing.T) {
 		"a directory below itself": {
 			func(b *broken) { // outer/inner holds outer
 				outer, inner := b.inode("outer"), b.inode("outer/inner")
-				key := newFileName(inner.reference(), 0, true, "again", []uint16{'a'})
+				key := newFileName(inner.reference(), 0, fileDirectory, namePOSIX, []uint16{'a'})
 				require.NoError(b.t, b.e.insert(inner, outer.reference(), key))
 				b.save(inner)
 			}, func(v *Volume) error { _, err := v.Stat("outer/inner/a"); return err }, "a directory with names in two directories"},
+		"a directory with the name of every directory": {
+			func(b *broken) { // which path.Join would take away again
+				outer, inner := b.inode("outer"), b.inode("outer/inner")
+				require.NoError(b.t, b.e.insert(outer, inner.reference(), newFileName(outer.reference(), 0, fileDirectory, namePOSIX, []uint16{'.'})))
+				b.save(outer)
+			}, func(v *Volume) error { _, err := v.ReadDir("outer"); return err }, `"." is not a name`},
+		"a name that is a path": {
+			func(b *broken) {
+				outer, inner := b.inode("outer"), b.inode("outer/inner")
+				require.NoError(b.t, b.e.insert(outer, inner.reference(), newFileName(outer.reference(), 0, fileDirectory, namePOSIX, []uint16{'a', '/', 'b'})))
+				b.save(outer)
+			}, func(v *Volume) error { _, err := v.ReadDir("outer"); return err }, `"a/b" is not a name`},
 		"a name of another file": {
 			func(b *broken) {
 				root, small := b.inode("."), b.inode("small")
-				key := newFileName(root.reference(), 0, false, "zzz", []uint16{'z'})
+				key := newFileName(root.reference(), 0, 0, namePOSIX, []uint16{'z'})
 				require.NoError(b.t, b.e.insert(root, small.reference(), key))
 				b.save(root)
 			}, func(v *Volume) error { _, err := v.ReadFile("z"); return err }, "none of its 1 names"},
 		"a name of a file that is gone": {
 			func(b *broken) {
 				root := b.inode(".")
-				require.NoError(b.t, b.e.insert(root, makeReference(70, 99), newFileName(root.reference(), 0, false, "zzz", []uint16{'z'})))
+				require.NoError(b.t, b.e.insert(root, makeReference(70, 99), newFileName(root.reference(), 0, 0, namePOSIX, []uint16{'z'})))
 				b.save(root)
 			}, func(v *Volume) error { _, err := v.ReadFile("z"); return err }, "sequence number"},
 		"a record that is not in use": {

@@ -178,6 +178,9 @@ func (v *Volume) children(n *inode) ([]*child, error) {
 		if last = c.units; !c.listed() {
 			return nil
 		}
+		if c.name == "." || c.name == ".." || strings.ContainsAny(c.name, "/\x00") {
+			return damage(x.what(-1), n.base.at, "%q is not a name", c.name)
+		}
 		if len(list) == MaxEntries {
 			return fmt.Errorf("%s: %w: more than %d names in a directory", n.file(), ErrTooLarge, MaxEntries)
 		}

@@ -79,6 +79,8 @@ const (
 // File attributes, as $STANDARD_INFORMATION and $FILE_NAME hold them.
 const (
 	fileReadOnly   = 0x0001
+	fileHidden     = 0x0002
+	fileSystem     = 0x0004
 	fileArchive    = 0x0020
 	fileSparse     = 0x0200
 	fileReparse    = 0x0400

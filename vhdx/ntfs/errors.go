@@ -33,6 +33,9 @@ var (
 	// ErrFull is for a volume without room for what is to be added.
 	ErrFull = errors.New("no room on the volume")
 
+	// ErrTaken is for clusters that are to be reserved, but are not free.
+	ErrTaken = errors.New("in use")
+
 	// ErrName is for names that Windows would not accept.
 	ErrName = errors.New("not a name that Windows accepts")
 

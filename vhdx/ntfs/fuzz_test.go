@@ -37,7 +37,7 @@ func FuzzRuns(f *testing.F) {
 func FuzzStructures(f *testing.F) {
 	e := &Editor{v: &Volume{geometry: geometry{recordSize: 1024}, info: Info{Minor: 1}}}
 	r := e.newRecord(9, 3, recordInUse, 0)
-	name := newFileName(5, 1, false, "name", []uint16{'n', 'a'})
+	name := newFileName(5, 1, 0, namePOSIX, []uint16{'n', 'a'})
 	at := int(le.Uint16(r.b[20:]))
 	body := append((&piece{a: resident(typeFileName, "", name)}).encode(), (&piece{a: &attribute{typ: typeData, name: "s", size: 9, allocated: 512}, runs: []run{{0, 5, 1}}}).encode()...)
 	copy(r.b[at:], body)

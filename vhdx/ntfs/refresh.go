@@ -1,7 +1,7 @@
 package ntfs
 
 // Attributes that a name in a directory repeats from $STANDARD_INFORMATION.
-const repeated = fileReadOnly | 0x0002 | 0x0004 | fileArchive | 0x0100 | fileSparse | fileReparse | fileCompressed | 0x1000 | 0x2000 | fileEncrypted
+const repeated = fileReadOnly | fileHidden | fileSystem | fileArchive | 0x0100 | fileSparse | fileReparse | fileCompressed | 0x1000 | 0x2000 | fileEncrypted
 
 // refresh repeats what changed of a file in the directories that name it.
 func (e *Editor) refresh(number uint64) error {
