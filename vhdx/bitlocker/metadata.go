@@ -207,8 +207,8 @@ func readCopy(r io.ReaderAt, size int64, h header, i int, b []byte) (*metadata, 
 	if err != nil {
 		return nil, err
 	}
-	if m.offsets != h.offsets {
-		return nil, fmt.Errorf("%w: they are for blocks at %#x, and the volume header has them at %#x", ErrMetadata, m.offsets, h.offsets)
+	if m.offsets[i] != offset {
+		return nil, fmt.Errorf("%w: it says that it is at %#x", ErrMetadata, m.offsets[i])
 	}
 	return m, nil
 }

@@ -62,8 +62,8 @@ func TestHeaderRefuses(t *testing.T) {
 		"Vista":             {0, "\xeb\x52\x90", ErrVista, "Vista"},
 		"other identifier":  {guidOffset, "\x00", ErrMetadata, "unknown identifier"},
 		"sectors of 1024":   {11, "\x00\x04", ErrMetadata, "1024"},
-		"block at the end":  {guidOffset + 16, "\x00\x00\x40", ErrMetadata, ""},
-		"block far outside": {guidOffset + 16 + 7, "\xff", ErrMetadata, ""},
+		"blocks at the end": {guidOffset + 16, "\x00\x00\x40\x00\x00\x00\x00\x00\x01\x00\x3f\x00\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff", ErrMetadata, "no good copy of three"},
+		"blocks exchanged":  {guidOffset + 16, "\x00\x00\x20\x00\x00\x00\x00\x00\x00\x00\x30\x00\x00\x00\x00\x00\x00\x00\x10", ErrMetadata, "says that it is at"},
 	} {
 		b := bytes.Clone(good)
 		copy(b[c.at:], c.value)
@@ -76,6 +76,24 @@ func TestHeaderRefuses(t *testing.T) {
 	require.Error(t, err)
 	_, err = Open(bytes.NewReader(disk.data), headerSize)
 	require.ErrorIs(t, err, ErrMetadata)
+}
+
+// One good copy is enough, whatever the header says of the others.
+func TestOneCopy(t *testing.T) {
+	disk, plain, key := convertRandom(t, Options{})
+	for i := range 3 {
+		p := &patched{bytes.NewReader(disk.data), map[int64][]byte{}}
+		for j := range 3 {
+			if j != i {
+				p.patches[int64(guidOffset+16+8*j)] = bytes.Repeat([]byte{byte(0x10 * j)}, 8)
+			}
+		}
+		v := unlocked(t, p, key)
+		var good [3]bool
+		good[i] = true
+		require.Equal(t, good, v.Info().MetadataGood)
+		requirePlain(t, plain, v)
+	}
 }
 
 // The layout of a block with a right CRC can still be impossible.
