@@ -40,6 +40,7 @@ func judge(t testing.TB, image string, want tree) {
 
 	tool(t, "ntfsfix", "-n", image)
 	tool(t, "ntfsinfo", "-m", image)
+	tool(t, "ntfsresize", "-i", "-f", image)         // compares $Bitmap with every run list
 	if ntfsck := os.Getenv("NTFSCK"); ntfsck != "" { // of ntfsprogs-plus, not packaged by Debian
 		out := tool(t, ntfsck, "-n", image)
 		require.Contains(t, out, "Clean, No errors found")
@@ -56,7 +57,7 @@ func judge(t testing.TB, image string, want tree) {
 // readByTools reads every so manieth file with ntfscat, and lists all with ntfsls.
 func readByTools(t testing.TB, image string, want tree, every int) {
 	t.Helper()
-	listing := tool(t, "ntfsls", "-R", "-x", image)
+	listing := tool(t, "ntfsls", "-R", image)
 	names := map[string]bool{}
 	for line := range strings.Lines(listing) {
 		names[strings.TrimSuffix(line, "\n")] = true

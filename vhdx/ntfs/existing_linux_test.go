@@ -138,6 +138,68 @@ func TestCase(t *testing.T) {
 	judge(t, image, want)
 }
 
+// TestShortNames finds files by the short names that Windows made for DOS.
+func TestShortNames(t *testing.T) {
+	image := shapes[3].mkntfs(t)
+	want := tree{"Program Files/A long name.text": []byte("old"), "Program Files/short": []byte("s")}
+	mount(t, image, "", func(dir string) {
+		want.plant(t, dir)
+		require.NoError(t, syscall.Setxattr(filepath.Join(dir, "Program Files/A long name.text"), "system.ntfs_dos_name", []byte("ALONGN~1.TEX"), 0))
+		require.NoError(t, syscall.Setxattr(filepath.Join(dir, "Program Files"), "system.ntfs_dos_name", []byte("PROGRA~1"), 0))
+	})
+	e := editImage(t, image)
+	want["Program Files/A long name.text"] = randomBytes(newRandom(1), 7000)
+	require.NoError(t, e.WriteFile("progra~1/alongn~1.tex", want["Program Files/A long name.text"]))
+	want["Program Files/new"] = []byte("n")
+	require.NoError(t, e.WriteFile("PROGRA~1/new", []byte("n")))
+	require.ErrorIs(t, e.Mkdir("progra~1"), fs.ErrExist)
+	require.NoError(t, e.Close())
+	judge(t, image, want)
+	data, err := openImage(t, image).ReadFile("PROGRA~1/ALONGN~1.TEX")
+	require.NoError(t, err)
+	require.Len(t, data, 7000)
+}
+
+// TestNotReadable has what can be neither read nor replaced.
+func TestNotReadable(t *testing.T) {
+	image := shapes[3].mkntfs(t)
+	junction := append([]byte{3, 0, 0, 0xa0, 12, 0, 0, 0}, make([]byte, 12)...)
+	wof := append([]byte{0x17, 0, 0, 0x80, 4, 0, 0, 0}, make([]byte, 4)...)
+	mount(t, image, "", func(dir string) {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, "junction"), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "wof"), nil, 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "encrypted"), []byte("e"), 0o644))
+		require.NoError(t, syscall.Setxattr(filepath.Join(dir, "junction"), "system.ntfs_reparse_data", junction, 0))
+		require.NoError(t, syscall.Setxattr(filepath.Join(dir, "wof"), "system.ntfs_reparse_data", wof, 0))
+	})
+	f := forced(t, image)
+	n, _, err := f.v.lookup("encrypted")
+	require.NoError(t, err)
+	n.find(typeData, "").flags = flagEncrypted
+	require.NoError(t, f.save(n, phaseLink))
+	require.NoError(t, f.tx.flush())
+
+	e := editImage(t, image)
+	for path, want := range map[string]error{"junction/x": ErrReparse, "wof": ErrReparse, "encrypted": ErrEncrypted} {
+		_, err := e.v.ReadFile(path)
+		require.ErrorIs(t, err, want, path)
+		require.ErrorIs(t, e.WriteFile(path, nil), want, path)
+	}
+	_, err = fs.ReadDir(e.v, "junction")
+	require.ErrorIs(t, err, ErrReparse)
+	file, err := e.v.Open("encrypted")
+	require.NoError(t, err)
+	_, err = file.Read(make([]byte, 1))
+	require.ErrorIs(t, err, ErrEncrypted)
+	var listed []string
+	require.NoError(t, fs.WalkDir(e.v, ".", func(path string, entry fs.DirEntry, err error) error {
+		listed = append(listed, path+" "+entry.Type().String())
+		return err
+	}))
+	require.Equal(t, []string{". d---------", "encrypted ----------", "junction ?---------", "wof ?---------"}, listed)
+	require.NoError(t, e.Close())
+}
+
 // TestTimes compares with what ntfsinfo says of times, attributes and name spaces.
 func TestTimes(t *testing.T) {
 	image := shapes[3].mkntfs(t)

@@ -199,9 +199,9 @@ func use(d Device, size int64) (opened, edited bool) {
 func TestMutated(t *testing.T) {
 	x := newVictim(t)
 	random := newRandom(31)
-	n := 3000
+	n := 1500
 	if testing.Short() {
-		n = 200
+		n = 150
 	}
 	opened, edited := 0, 0
 	for range n {
