@@ -88,10 +88,10 @@ func (v *ntfsVolume) free(bitmap []byte) iter.Seq2[Extent, error] {
 var runLine = regexp.MustCompile(`(?m)^\s*0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s*$`)
 
 // reserve marks clusters as in use.
-func (v *ntfsVolume) reserve(t testing.TB, extents []Extent) {
+func (v *ntfsVolume) reserve(t testing.TB, reserved []Reserved) {
 	t.Helper()
 	bitmap := v.bitmap(t)
-	for _, e := range extents {
+	for _, e := range reserved {
 		for i := e.Offset / v.clusterSize; i < (e.Offset+e.Size)/v.clusterSize; i++ {
 			require.Zero(t, bitmap[i/8]>>(i%8)&1, "cluster %d is free", i)
 			bitmap[i/8] |= 1 << (i % 8)

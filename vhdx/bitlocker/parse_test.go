@@ -281,12 +281,20 @@ func TestPlace(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Placement{
 		Metadata: [3]int64{0x2156000, 50 * mib, 75 * mib}, Header: 0x2166000, Spare: 0x2168000,
-		Reserved: []Extent{{0x2156000, 0x22000}, {50 * mib, 0x10000}, {75 * mib, 0x10000}},
+		Reserved: []Reserved{
+			{"FVE2.{e40ad34d-dae9-4bc7-95bd-b16218c10f72}.1", Extent{0x2156000, 0x10000}},
+			{"FVE2.{e40ad34d-dae9-4bc7-95bd-b16218c10f72}.2", Extent{50 * mib, 0x10000}},
+			{"FVE2.{e40ad34d-dae9-4bc7-95bd-b16218c10f72}.3", Extent{75 * mib, 0x10000}},
+			{"FVE2.{24e6f0ae-6a00-4f73-984b-75ce9942852d}", Extent{0x2166000, 0x2000}},
+			{"FVE2.{da392a22-cae0-4f0f-9a30-b8830385d046}", Extent{0x2168000, 0x10000}},
+		},
 	}, p)
 
 	p, err = Place(freeRuns(Extent{64 << 10, mib}), 100*mib, 64<<10)
 	require.NoError(t, err, "only near the beginning")
-	require.Equal(t, []Extent{{64 << 10, 192 << 10}, {256 << 10, 64 << 10}, {320 << 10, 64 << 10}}, p.Reserved)
+	require.Equal(t, [3]int64{64 << 10, 256 << 10, 320 << 10}, p.Metadata)
+	require.Equal(t, []int64{128 << 10, 192 << 10}, []int64{p.Header, p.Spare}, "in clusters of their own")
+	require.Equal(t, Extent{128 << 10, 64 << 10}, p.Reserved[3].Extent)
 
 	p, err = Place(freeRuns(Extent{10 * mib, 4096}, Extent{20 * mib, 136 << 10}, Extent{30 * mib, 64 << 10}, Extent{40 * mib, 64 << 10}), 100*mib, 512)
 	require.NoError(t, err, "just enough")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strconv"
 )
 
 // ErrNoSpace says that a volume has no free space in large enough pieces.
@@ -19,8 +20,22 @@ type Placement struct {
 	Spare    int64    // of 64 KiB that Windows keeps for later
 
 	// Reserved is all of that in whole clusters. No file may lie there or come there: the file system marks it as in use.
-	Reserved []Extent
+	Reserved []Reserved
 }
+
+// A Reserved is a run of clusters, and the name of the hidden system file that owns it where Windows encrypted a volume. The
+// file is in the folder "System Volume Information".
+type Reserved struct {
+	Name string
+	Extent
+}
+
+// The names by which Windows knows the files.
+const (
+	metadataFile = "FVE2.{e40ad34d-dae9-4bc7-95bd-b16218c10f72}." // and 1, 2 or 3
+	headerFile   = "FVE2.{24e6f0ae-6a00-4f73-984b-75ce9942852d}"
+	spareFile    = "FVE2.{da392a22-cae0-4f0f-9a30-b8830385d046}"
+)
 
 // headerAreaSize is how much of the beginning of a volume is moved.
 const headerAreaSize = 8 << 10
@@ -32,10 +47,8 @@ func Place(free iter.Seq2[Extent, error], size, clusterSize int64) (Placement, e
 	if clusterSize < 512 || clusterSize > 2<<20 || clusterSize&(clusterSize-1) != 0 {
 		return Placement{}, fmt.Errorf("place metadata in clusters of %d bytes, want a power of two from 512 to 2 MiB", clusterSize)
 	}
-	needs := [3]int64{
-		roundTo(blockAreaSize+headerAreaSize+blockAreaSize, clusterSize),
-		roundTo(blockAreaSize, clusterSize), roundTo(blockAreaSize, clusterSize),
-	}
+	block, moved := roundTo(blockAreaSize, clusterSize), roundTo(headerAreaSize, clusterSize)
+	needs := [3]int64{block + moved + block, block, block}
 	spread := [3]int64{size / 3, size / 2, size / 4 * 3}
 	for _, from := range [][3]int64{spread, {}} {
 		found, err := firstFits(free, clusterSize, from, needs)
@@ -45,10 +58,11 @@ func Place(free iter.Seq2[Extent, error], size, clusterSize int64) (Placement, e
 		if err != nil {
 			return Placement{}, err
 		}
-		p := Placement{Metadata: found, Header: found[0] + blockAreaSize, Spare: found[0] + blockAreaSize + headerAreaSize}
+		p := Placement{Metadata: found, Header: found[0] + block, Spare: found[0] + block + moved}
 		for i, offset := range found {
-			p.Reserved = append(p.Reserved, Extent{offset, needs[i]})
+			p.Reserved = append(p.Reserved, Reserved{metadataFile + strconv.Itoa(i+1), Extent{offset, block}})
 		}
+		p.Reserved = append(p.Reserved, Reserved{headerFile, Extent{p.Header, moved}}, Reserved{spareFile, Extent{p.Spare, block}})
 		return p, nil
 	}
 	return Placement{}, ErrNoSpace
