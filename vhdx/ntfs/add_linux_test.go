@@ -40,7 +40,7 @@ func judge(t testing.TB, image string, want tree) {
 
 	tool(t, "ntfsfix", "-n", image)
 	tool(t, "ntfsinfo", "-m", image)
-	tool(t, "ntfsresize", "-i", "-f", image)         // compares $Bitmap with every run list
+	tool(t, "ntfsresize", "-c", "-f", image)         // compares $Bitmap with every run list
 	if ntfsck := os.Getenv("NTFSCK"); ntfsck != "" { // of ntfsprogs-plus, not packaged by Debian
 		out := tool(t, ntfsck, "-n", image)
 		require.Contains(t, out, "Clean, No errors found")

@@ -33,7 +33,7 @@ func (e *Editor) allocate(vcn, count, near int64) ([]run, error) {
 	}
 	for least := count; count > 0 && least > 0; least /= 2 {
 		for _, zone := range e.zones() {
-			for x, err := range e.bits.clear(zone[0], zone[1]) {
+			for x, err := range e.bits.clearUpTo(zone[0], zone[1], count) {
 				if err != nil {
 					return nil, err
 				}

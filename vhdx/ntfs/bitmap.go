@@ -2,6 +2,7 @@ package ntfs
 
 import (
 	"iter"
+	"math"
 	"math/bits"
 )
 
@@ -51,6 +52,11 @@ func (v *Volume) Free() iter.Seq2[Extent, error] {
 
 // clear gives the bits of a bitmap that are 0, from one on up to another.
 func (s *stream) clear(from, to int64) iter.Seq2[Extent, error] {
+	return s.clearUpTo(from, to, math.MaxInt64)
+}
+
+// clearUpTo is clear in extents of at most so many bits.
+func (s *stream) clearUpTo(from, to, most int64) iter.Seq2[Extent, error] {
 	return func(yield func(Extent, error) bool) {
 		buf := make([]byte, bitmapChunk)
 		open := Extent{First: -1} // the extent being counted
@@ -64,12 +70,19 @@ func (s *stream) clear(from, to int64) iter.Seq2[Extent, error] {
 				word := loadWord(b, (bit-base)/64) >> (bit % 64)
 				left := min(64-bit%64, to-bit)
 				if word&1 == 0 {
-					n := min(int64(bits.TrailingZeros64(word)), left)
 					if open.First < 0 {
 						open = Extent{First: bit}
 					}
+					n := min(int64(bits.TrailingZeros64(word)), left, most-open.Count)
 					open.Count += n
 					bit += n
+					if open.Count < most {
+						continue
+					}
+					if !yield(open, nil) {
+						return
+					}
+					open.First = -1
 					continue
 				}
 				if open.First >= 0 {

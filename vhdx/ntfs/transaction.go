@@ -119,13 +119,18 @@ func (t *transaction) own(phase int, s int64) error {
 
 // flush writes everything, phase by phase.
 func (t *transaction) flush() error {
+	first := true
 	for phase, sectors := range t.written {
-		// What comes now leads to what was written, or gives up what nothing leads to any more.
-		if phase == phaseMFT || phase == phaseLink || phase == phaseRelease {
+		if len(sectors) == 0 && (phase != phaseFill || len(t.data) == 0) {
+			continue
+		}
+		// The first two phases are what nothing leads to: their order does not count.
+		if !first && phase > phaseFill {
 			if err := t.sync(); err != nil {
 				return err
 			}
 		}
+		first = false
 		if err := t.writeSectors(sectors); err != nil {
 			return err
 		}
