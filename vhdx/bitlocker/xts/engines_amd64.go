@@ -4,10 +4,13 @@ import "golang.org/x/sys/cpu"
 
 // engines are the ways in which this machine can do it, the fastest first.
 func engines() []engineKind {
-	kinds := make([]engineKind, 0, 3)
+	kinds := make([]engineKind, 0, 4)
 	if cpu.X86.HasAES && cpu.X86.HasSSE2 {
 		if cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VAES && cpu.X86.HasAVX512VPCLMULQDQ {
 			kinds = append(kinds, engineKind{"vaes", vaes.engine})
+		}
+		if cpu.X86.HasAVX2 && hasVAES() {
+			kinds = append(kinds, engineKind{"vaes256", vaes256.engine})
 		}
 		kinds = append(kinds, engineKind{"aesni", aesni.engine})
 	}
@@ -19,8 +22,9 @@ func engines() []engineKind {
 type kernel int
 
 const (
-	aesni kernel = iota // 128 bits at once
-	vaes                // 512 bits at once
+	aesni   kernel = iota // 128 bits at once
+	vaes256               // 256
+	vaes                  // 512
 )
 
 // tweaks encrypts count sector numbers from first on. It may fill all of out.
@@ -34,20 +38,26 @@ func (k kernel) tweaks(keys *roundKeys, rounds int, out *[batch][blockSize]byte,
 
 // encrypt does sectors, of chunks times 512 bytes each, with the tweaks of their first blocks.
 func (k kernel) encrypt(keys *roundKeys, rounds int, dst, src *byte, tweaks *[batch][blockSize]byte, chunks, sectors int) {
-	if k == vaes {
+	switch k {
+	case vaes:
 		encryptVAES(keys, rounds, dst, src, tweaks, chunks, sectors)
-		return
+	case vaes256:
+		encryptVAES256(keys, rounds, dst, src, tweaks, chunks, sectors)
+	default:
+		encryptAESNI(keys, rounds, dst, src, tweaks, chunks, sectors)
 	}
-	encryptAESNI(keys, rounds, dst, src, tweaks, chunks, sectors)
 }
 
 // decrypt is the reverse of encrypt, with the keys of the equivalent inverse cipher.
 func (k kernel) decrypt(keys *roundKeys, rounds int, dst, src *byte, tweaks *[batch][blockSize]byte, chunks, sectors int) {
-	if k == vaes {
+	switch k {
+	case vaes:
 		decryptVAES(keys, rounds, dst, src, tweaks, chunks, sectors)
-		return
+	case vaes256:
+		decryptVAES256(keys, rounds, dst, src, tweaks, chunks, sectors)
+	default:
+		decryptAESNI(keys, rounds, dst, src, tweaks, chunks, sectors)
 	}
-	decryptAESNI(keys, rounds, dst, src, tweaks, chunks, sectors)
 }
 
 // subWord puts the four bytes of a word through the S-box.
@@ -77,3 +87,12 @@ func encryptVAES(keys *roundKeys, rounds int, dst, src *byte, tweaks *[batch][bl
 
 //go:noescape
 func decryptVAES(keys *roundKeys, rounds int, dst, src *byte, tweaks *[batch][blockSize]byte, chunks, sectors int)
+
+//go:noescape
+func encryptVAES256(keys *roundKeys, rounds int, dst, src *byte, tweaks *[batch][blockSize]byte, chunks, sectors int)
+
+//go:noescape
+func decryptVAES256(keys *roundKeys, rounds int, dst, src *byte, tweaks *[batch][blockSize]byte, chunks, sectors int)
+
+// hasVAES asks the processor for VAES and VPCLMULQDQ, which golang.org/x/sys/cpu tells only of processors with AVX-512.
+func hasVAES() bool

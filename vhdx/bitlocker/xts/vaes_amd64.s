@@ -204,6 +204,128 @@ done: \
 	VZEROUPPER; \
 	RET
 
+// The same for processors without AVX-512, with half the width: 16 blocks at once.
+
+// EACHY does a round with the key Y8.
+#define EACHY(OP) \
+	OP Y8, Y0, Y0; \
+	OP Y8, Y1, Y1; \
+	OP Y8, Y2, Y2; \
+	OP Y8, Y3, Y3; \
+	OP Y8, Y4, Y4; \
+	OP Y8, Y5, Y5; \
+	OP Y8, Y6, Y6; \
+	OP Y8, Y7, Y7
+
+// FIRSTY makes two tweaks from the one that Y0 holds twice, and Y1 with its halves swapped. Y3 is zero.
+#define FIRSTY(N, Y) \
+	VPSLLVQ shifts<>+N(SB), Y0, Y; \
+	VPSRLVQ rests<>+N(SB), Y1, Y2; \
+	VPBLENDD $0xcc, Y2, Y3, Y4; \
+	VPXOR Y4, Y, Y; \
+	VPCLMULQDQ $0, Y9, Y2, Y2; \
+	VPXOR Y2, Y, Y
+
+// LOADY loads two blocks, adds the first key Y14 and the tweaks, keeps the tweaks on the stack with the last key Y15 added,
+// and multiplies them by x^8.
+#define LOADY(N, Y, TWEAK) \
+	VPXOR N(SI), TWEAK, Y; \
+	VPXOR Y14, Y, Y; \
+	VPXOR Y15, TWEAK, Y8; \
+	VMOVDQU Y8, N(SP); \
+	VPSRLDQ $15, TWEAK, Y8; \
+	VPSLLDQ $1, TWEAK, TWEAK; \
+	VPCLMULQDQ $0, Y9, Y8, Y8; \
+	VPXOR Y8, TWEAK, TWEAK
+
+// STOREY does the last round with the last key and the tweaks in one.
+#define STOREY(N, Y, LAST) \
+	LAST N(SP), Y, Y; \
+	VMOVDQU Y, N(DI)
+
+#define SECTORSY(ROUND, LAST) \
+	MOVQ keys+0(FP), AX; \
+	MOVQ rounds+8(FP), CX; \
+	MOVQ dst+16(FP), DI; \
+	MOVQ src+24(FP), SI; \
+	MOVQ tweaks+32(FP), DX; \
+	MOVQ chunks+40(FP), R8; \
+	SHLQ $1, R8; \
+	MOVQ sectors+48(FP), R9; \
+	SHLQ $4, CX; \
+	LEAQ (AX)(CX*1), R13; \
+	VBROADCASTI128 (AX), Y14; \
+	VBROADCASTI128 (R13), Y15; \
+	VMOVDQU reduction<>(SB), Y9; \
+sector: \
+	VBROADCASTI128 (DX), Y0; \
+	VPSHUFD $0x4e, Y0, Y1; \
+	VPXOR Y3, Y3, Y3; \
+	FIRSTY(0, Y10); \
+	FIRSTY(32, Y11); \
+	FIRSTY(64, Y12); \
+	FIRSTY(96, Y13); \
+	ADDQ $16, DX; \
+	MOVQ R8, R10; \
+blocks: \
+	LOADY(0, Y0, Y10); \
+	LOADY(32, Y1, Y11); \
+	LOADY(64, Y2, Y12); \
+	LOADY(96, Y3, Y13); \
+	LOADY(128, Y4, Y10); \
+	LOADY(160, Y5, Y11); \
+	LOADY(192, Y6, Y12); \
+	LOADY(224, Y7, Y13); \
+	LEAQ 16(AX), R11; \
+round: \
+	VBROADCASTI128 (R11), Y8; \
+	EACHY(ROUND); \
+	ADDQ $16, R11; \
+	CMPQ R11, R13; \
+	JNE round; \
+	STOREY(0, Y0, LAST); \
+	STOREY(32, Y1, LAST); \
+	STOREY(64, Y2, LAST); \
+	STOREY(96, Y3, LAST); \
+	STOREY(128, Y4, LAST); \
+	STOREY(160, Y5, LAST); \
+	STOREY(192, Y6, LAST); \
+	STOREY(224, Y7, LAST); \
+	ADDQ $256, SI; \
+	ADDQ $256, DI; \
+	DECQ R10; \
+	JNZ blocks; \
+	DECQ R9; \
+	JNZ sector; \
+	VPXOR Y0, Y0, Y0; \
+	VMOVDQU Y0, 0(SP); \
+	VMOVDQU Y0, 32(SP); \
+	VMOVDQU Y0, 64(SP); \
+	VMOVDQU Y0, 96(SP); \
+	VMOVDQU Y0, 128(SP); \
+	VMOVDQU Y0, 160(SP); \
+	VMOVDQU Y0, 192(SP); \
+	VMOVDQU Y0, 224(SP); \
+	VZEROUPPER; \
+	RET
+
+// func hasVAES() bool
+TEXT ·hasVAES(SB), NOSPLIT, $0-1
+	MOVB $0, ret+0(FP)
+	XORL AX, AX
+	CPUID
+	CMPL AX, $7
+	JLT none
+	MOVL $7, AX
+	XORL CX, CX
+	CPUID
+	ANDL $0x600, CX // VAES and VPCLMULQDQ
+	CMPL CX, $0x600
+	SETEQ ret+0(FP)
+
+none:
+	RET
+
 // func tweaksVAES(keys *roundKeys, rounds int, out *[batch][blockSize]byte, first uint64, count int)
 TEXT ·tweaksVAES(SB), NOSPLIT, $0-40
 	MOVQ keys+0(FP), AX
@@ -243,3 +365,11 @@ TEXT ·encryptVAES(SB), NOSPLIT, $0-56
 // func decryptVAES(keys *roundKeys, rounds int, dst, src *byte, tweaks *[batch][blockSize]byte, chunks, sectors int)
 TEXT ·decryptVAES(SB), NOSPLIT, $0-56
 	SECTORS(VAESDEC, VAESDECLAST)
+
+// func encryptVAES256(keys *roundKeys, rounds int, dst, src *byte, tweaks *[batch][blockSize]byte, chunks, sectors int)
+TEXT ·encryptVAES256(SB), NOSPLIT, $256-56
+	SECTORSY(VAESENC, VAESENCLAST)
+
+// func decryptVAES256(keys *roundKeys, rounds int, dst, src *byte, tweaks *[batch][blockSize]byte, chunks, sectors int)
+TEXT ·decryptVAES256(SB), NOSPLIT, $256-56
+	SECTORSY(VAESDEC, VAESDECLAST)
