@@ -40,7 +40,10 @@ func judge(t testing.TB, image string, want tree) {
 
 	tool(t, "ntfsfix", "-n", image)
 	tool(t, "ntfsinfo", "-m", image)
-	tool(t, "ntfsresize", "-c", "-f", image)         // compares $Bitmap with every run list
+	// ntfsresize compares $Bitmap with every run list before it looks for room.
+	if out, err := exec.Command("ntfsresize", "-i", "-f", image).CombinedOutput(); err != nil {
+		require.Contains(t, string(out), "Volume is full")
+	}
 	if ntfsck := os.Getenv("NTFSCK"); ntfsck != "" { // of ntfsprogs-plus, not packaged by Debian
 		out := tool(t, ntfsck, "-n", image)
 		require.Contains(t, out, "Clean, No errors found")

@@ -14,7 +14,8 @@
 //
 // What is kept in memory is bounded whatever a volume claims: a volume by
 // [MaxMemory], the index of cluster owners by [MaxOwners] entries, a listing by
-// [MaxEntries] names, and an editor by twice [MaxFile] more.
+// [MaxEntries] names, and an editor by twice [MaxFile] more, beside the index of
+// owners that it needs while it opens.
 package ntfs
 
 const (
