@@ -312,3 +312,18 @@ func TestReadAt(t *testing.T) {
 	_, err = v.ReadAt(make([]byte, 1), testSize)
 	require.ErrorIs(t, err, io.EOF)
 }
+
+// A volume with hundreds of protectors does not have a password tried with each.
+func TestManyProtectors(t *testing.T) {
+	disk, _, key := convertRandom(t, Options{})
+	v := unlocked(t, disk, key)
+	m := *v.meta
+	for range maxProtectors + 1 {
+		d, err := ExternalKey{Key: [32]byte{9}}.protect(&keyRing{masterKey: key[:]})
+		require.NoError(t, err)
+		m.add(d)
+	}
+	_, err := ExternalKey{Key: [32]byte{7}}.masterKey(m.protectors())
+	require.ErrorIs(t, err, ErrMetadata)
+	require.ErrorContains(t, err, "more than 64")
+}

@@ -38,7 +38,8 @@ const chunkSize = 1 << 20
 // and dst may be one disk: then free space keeps what it held, which is what Windows calls used space only. The source
 // must have nothing in the placement, and its file system must have reserved it.
 //
-// The volume header is written last, so that what is not whole is not taken for a volume; nothing is synced. Convert gives the volume master
+// The volume header is written last, so that what is not whole is not taken for a volume, unless dst held one before;
+// nothing is synced. Convert gives the volume master
 // key, with which Unlock opens the volume without a protector; whoever has it has the volume.
 func Convert(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, o Options) (MasterKey, error) {
 	key, err := convert(ctx, dst, src, size, o)

@@ -31,12 +31,17 @@ type MasterKey [masterKeySize]byte
 // UnsealTPM unseals what a TPM protector holds. The answer is what the TPM gives out, a key with its header of 12 bytes.
 type UnsealTPM func(TPMBlob) ([]byte, error)
 
-// each tries the protectors of a kind. Of several errors the first that is more than a wrong key is the answer.
+// each tries the protectors of a kind, but no more than maxProtectors, since each try of a password takes its time. Of
+// several errors the first that is more than a wrong key is the answer.
 func each(all []protector, kind ProtectorKind, open func(protector) ([]byte, error)) ([]byte, error) {
 	answer := fmt.Errorf("%w: %s", ErrNoProtector, kind)
+	tries := 0
 	for _, p := range all {
 		if p.kind() != kind {
 			continue
+		}
+		if tries++; tries > maxProtectors {
+			return nil, fmt.Errorf("%w: more than %d key protectors of the kind %s", ErrMetadata, maxProtectors, kind)
 		}
 		key, err := open(p)
 		if err == nil {

@@ -146,6 +146,7 @@ func TestWindowsVolumes(t *testing.T) {
 			_, err := v.ReadAt(make([]byte, 1), 0)
 			require.ErrorIs(t, err, ErrLocked)
 
+			summed := false
 			for id, credential := range credentialsOf(t, c) {
 				require.True(t, hasProtector(info, id), "%s of %v", id, info.Protectors)
 				require.NoError(t, v.Unlock(credential))
@@ -154,7 +155,10 @@ func TestWindowsVolumes(t *testing.T) {
 					require.ErrorIs(t, err, ErrMetadata, "the bitmaps were left out of this volume")
 					continue
 				}
-				require.Equal(t, c["SHA256SUM"], plainSum(t, v))
+				if !summed || !testing.Short() {
+					require.Equal(t, c["SHA256SUM"], plainSum(t, v))
+					summed = true
+				}
 
 				key, err := v.MasterKey()
 				require.NoError(t, err)
