@@ -177,18 +177,18 @@ var rotationsA, rotationsB = [4]int{9, 0, 13, 0}, [4]int{0, 10, 0, 25}
 
 const cyclesA, cyclesB = 5, 3
 
-// gather is the diffuser as decryption needs it: B, then A.
+// gather is the diffuser as decryption needs it: B, then A. A sector has a power of two of words.
 func gather(sector []byte, d []uint32) {
 	load(d, sector)
-	n := len(d)
+	last := len(d) - 1
 	for range cyclesB {
-		for i := range n {
-			d[i] += d[(i+2)%n] ^ bits.RotateLeft32(d[(i+5)%n], rotationsB[i%4])
+		for i := range d {
+			d[i] += d[(i+2)&last] ^ bits.RotateLeft32(d[(i+5)&last], rotationsB[i%4])
 		}
 	}
 	for range cyclesA {
-		for i := range n {
-			d[i] += d[(i+n-2)%n] ^ bits.RotateLeft32(d[(i+n-5)%n], rotationsA[i%4])
+		for i := range d {
+			d[i] += d[(i-2)&last] ^ bits.RotateLeft32(d[(i-5)&last], rotationsA[i%4])
 		}
 	}
 	store(sector, d)
@@ -197,15 +197,15 @@ func gather(sector []byte, d []uint32) {
 // diffuse is the reverse of gather.
 func diffuse(sector []byte, d []uint32) {
 	load(d, sector)
-	n := len(d)
+	last := len(d) - 1
 	for range cyclesA {
-		for i := n - 1; i >= 0; i-- {
-			d[i] -= d[(i+n-2)%n] ^ bits.RotateLeft32(d[(i+n-5)%n], rotationsA[i%4])
+		for i := last; i >= 0; i-- {
+			d[i] -= d[(i-2)&last] ^ bits.RotateLeft32(d[(i-5)&last], rotationsA[i%4])
 		}
 	}
 	for range cyclesB {
-		for i := n - 1; i >= 0; i-- {
-			d[i] -= d[(i+2)%n] ^ bits.RotateLeft32(d[(i+5)%n], rotationsB[i%4])
+		for i := last; i >= 0; i-- {
+			d[i] -= d[(i+2)&last] ^ bits.RotateLeft32(d[(i+5)&last], rotationsB[i%4])
 		}
 	}
 	store(sector, d)
