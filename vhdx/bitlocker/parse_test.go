@@ -3,6 +3,7 @@ package bitlocker
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -124,6 +125,22 @@ func TestLayoutRefuses(t *testing.T) {
 		_, err := Open(p, testSize)
 		require.ErrorIs(t, err, ErrMetadata, name)
 		require.ErrorContains(t, err, c.text, name)
+	}
+}
+
+// The newest copy serves, but not one that is impossible, nor one that somebody made without the key.
+func TestNewestGoodCopy(t *testing.T) {
+	disk, plain, key := convertRandom(t, Options{})
+	area := disk.data[testPlacement.Metadata[0]:][:blockAreaSize]
+	for _, at := range []int{56, 120} { // where the first sectors are; a datum
+		bad := bytes.Clone(area)
+		bad[at] ^= 1
+		binary.LittleEndian.PutUint32(bad[blockHeaderSize+32:], 1000) // much newer
+		fixCRC(bad)
+		v := unlocked(t, &patched{bytes.NewReader(disk.data), map[int64][]byte{testPlacement.Metadata[2]: bad}}, key)
+		require.Equal(t, sha256.Sum256(v.meta.block()), v.meta.sum)
+		require.Less(t, v.meta.nextNonce, uint32(1000))
+		requirePlain(t, plain, v)
 	}
 }
 

@@ -61,12 +61,16 @@ func Open(r io.ReaderAt, size int64) (*Volume, error) {
 	if v.copies, v.good, err = readMetadata(r, size, h); err != nil {
 		return nil, err
 	}
-	return v, v.serve(v.copies[0])
+	for _, m := range v.copies {
+		if err = v.serve(m); err == nil {
+			return v, nil
+		}
+	}
+	return nil, err
 }
 
 // serve makes a copy of the metadata the one that counts.
 func (v *Volume) serve(m *metadata) error {
-	v.meta = m
 	l, err := layOut(m, v.size, v.header.sectorSize)
 	if err != nil {
 		return err
@@ -75,7 +79,7 @@ func (v *Volume) serve(m *metadata) error {
 	if v.header.eow && m.state != stateDecrypted {
 		v.unfit = l.layOutConversion(v.disk, v.size, v.header)
 	}
-	v.layout = l
+	v.meta, v.layout = m, l
 	return nil
 }
 
