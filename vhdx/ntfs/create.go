@@ -37,8 +37,10 @@ func (e *Editor) MkdirAll(path string) error {
 // one: all its names, its other streams, times of creation and permissions
 // stay, and a file that was sparse no longer is. Names are matched regardless
 // of case, as Windows does: where "Readme" is, "README" is the same file. A new
-// file's permissions are those that its directory hands down to a file that the
-// system account makes. Files of more than [MaxFile] bytes are refused with
+// file gets no short DOS name beside its own, and its permissions are those that
+// its directory hands down to a file that the system account makes. As for that
+// account, neither permissions nor the read-only mark keep a file from being
+// replaced. Files of more than [MaxFile] bytes are refused with
 // [ErrTooLarge], compressed, encrypted and reparse files with [ErrCompressed],
 // [ErrEncrypted] and [ErrReparse], and a volume without room with [ErrFull].
 func (e *Editor) WriteFile(path string, data []byte) error {

@@ -38,6 +38,16 @@ func (b *broken) block(path string, i int64) (*index, *node) {
 	return x, nd
 }
 
+// fillMany adds to a directory until its index needs another block.
+func fillMany(v *Volume) error {
+	d := v.r.(*patched)
+	e, err := Edit(d, int64(len(d.base)))
+	for i := 0; err == nil && i < 60; i++ {
+		err = e.WriteFile("many/file with some other name "+string(rune('一'+i)), nil)
+	}
+	return err
+}
+
 // TestDamage has what an attacker would do to a volume. Reading must end and
 // name the structure, and nothing may be changed.
 func TestDamage(t *testing.T) {
@@ -122,6 +132,12 @@ func TestDamage(t *testing.T) {
 				_, nd := b.block("many", 1)
 				require.NoError(b.t, b.e.tx.write(phaseLink, nd.at+1022, []byte{1, 2}))
 			}, func(v *Volume) error { _, err := v.ReadDir("many"); return err }, "part 2 of 8 was not written with the rest"},
+		"a block of an index is free by its bitmap": {
+			func(b *broken) {
+				n := b.inode("many")
+				n.find(typeBitmap, indexDirectory).value[0] = 0
+				b.save(n)
+			}, func(v *Volume) error { return fillMany(v) }, "is part of the index, but free by its $BITMAP"},
 		"a directory below itself": {
 			func(b *broken) { // outer/inner holds outer
 				outer, inner := b.inode("outer"), b.inode("outer/inner")

@@ -27,20 +27,25 @@ func (v *Volume) directory(n *inode) (*index, error) {
 // way is search for a name. A name that is spelled as sought is preferred to
 // one that differs by case.
 func (x *index) way(units []uint16) (way []step, found bool, err error) {
-	order := func(compare func(a, b []uint16) int) func([]byte) int {
-		return func(key []byte) int {
-			return compare(unitsOf(key[fileNameHeader:fileNameHeader+2*int(key[64])]), units)
-		}
-	}
-	exact, found, err := x.search(order(x.v.upcase.collate))
+	exact, found, err := x.exactly(units)
 	if found || err != nil {
 		return exact, found, err
 	}
-	way, found, err = x.search(order(x.v.upcase.fold))
+	way, found, err = x.search(func(key []byte) int { return x.v.upcase.fold(keyUnits(key), units) })
 	if found || err != nil {
 		return way, found, err
 	}
 	return exact, false, nil
+}
+
+// exactly is search for a name in one spelling only.
+func (x *index) exactly(units []uint16) (way []step, found bool, err error) {
+	return x.search(func(key []byte) int { return x.v.upcase.collate(keyUnits(key), units) })
+}
+
+// keyUnits is the name in a key that was parsed as a $FILE_NAME.
+func keyUnits(key []byte) []uint16 {
+	return unitsOf(key[fileNameHeader : fileNameHeader+2*int(key[64])])
 }
 
 // child looks a name up.
@@ -167,7 +172,7 @@ func (v *Volume) children(n *inode) ([]*child, error) {
 	}
 	var list []*child
 	var last []uint16
-	err = x.each(func(e *entry) error {
+	_, err = x.each(func(e *entry) error {
 		c, err := toChild(e)
 		if err != nil {
 			return err

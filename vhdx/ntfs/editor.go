@@ -41,6 +41,7 @@ type Editor struct {
 	freed      []Extent
 	discarded  []uint64
 	known      map[string]uint32 // security descriptors whose IDs were looked up
+	checked    map[uint64]bool   // directories whose bitmap was compared with their index
 }
 
 var errClosed = errors.New("the editor is closed")
@@ -65,7 +66,7 @@ func edit(d Device, size int64) (*Editor, error) {
 		return nil, err
 	}
 	tx.sector = int64(v.sectorSize)
-	e := &Editor{v: v, tx: tx, Now: time.Now, known: map[string]uint32{}}
+	e := &Editor{v: v, tx: tx, Now: time.Now, known: map[string]uint32{}, checked: map[uint64]bool{}}
 	if v.info.Major != 3 || v.info.Minor > 1 {
 		return nil, fmt.Errorf("NTFS %d.%d: %w", v.info.Major, v.info.Minor, ErrVersion)
 	}

@@ -119,6 +119,39 @@ func TestReplaceWhatOthersMade(t *testing.T) {
 	require.NotContains(t, tool(t, "ntfsinfo", "-F", "sparse", image), "SPARSE")
 }
 
+// TestHugeDirectory has directories whose indexes' bitmaps are no longer
+// resident: one that ntfs-3g began and one that the editor did.
+func TestHugeDirectory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes thousands of long names")
+	}
+	image := shape{4096, 512, 1024, 96 << 20}.mkntfs(t)
+	name := func(i int) string { return fmt.Sprintf("%06d", i*7919%1_000_000) + strings.Repeat("n", 249) }
+	want := tree{"theirs": nil, "ours": nil}
+	mount(t, image, "", func(dir string) {
+		for i := range 5000 {
+			want["theirs/"+name(i)] = []byte{}
+		}
+		want.plant(t, dir)
+	})
+	e := editImage(t, image)
+	for i := range 9000 {
+		for _, dir := range []string{"theirs/", "ours/"} {
+			if path := dir + name(i); want[path] == nil && i%3 != 2 {
+				want[path] = []byte{}
+				require.NoError(t, e.WriteFile(path, nil))
+			}
+		}
+	}
+	for _, dir := range []string{"theirs", "ours"} {
+		n, _, err := e.v.lookup(dir)
+		require.NoError(t, err)
+		require.False(t, n.find(typeBitmap, indexDirectory).resident)
+	}
+	require.NoError(t, e.Close())
+	judge(t, image, want)
+}
+
 // TestCase shows that a name that differs by case is the same file, unless two
 // such are there.
 func TestCase(t *testing.T) {

@@ -216,12 +216,14 @@ func (x *index) search(order func(key []byte) int) (way []step, found bool, err 
 	}
 }
 
-// each calls f for every entry in order, until it fails.
-func (x *index) each(f func(e *entry) error) error {
+// each calls f for every entry in order, until it fails, and gives the blocks
+// of the index as a bitmap.
+func (x *index) each(f func(e *entry) error) (blocks []uint64, err error) {
 	if x.count() > maxBlocks {
-		return fmt.Errorf("%s: %w: %d blocks, at most %d", x.what(-1), ErrTooLarge, x.count(), maxBlocks)
+		return nil, fmt.Errorf("%s: %w: %d blocks, at most %d", x.what(-1), ErrTooLarge, x.count(), maxBlocks)
 	}
-	return x.eachBelow(-1, maxDepth, make([]uint64, x.count()/64+1), f)
+	blocks = make([]uint64, x.count()/64+1)
+	return blocks, x.eachBelow(-1, maxDepth, blocks, f)
 }
 
 const maxBlocks = 1 << 20 // of an index that is read whole

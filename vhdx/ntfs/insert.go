@@ -81,13 +81,7 @@ func (e *Editor) insert(dir *inode, reference uint64, key []byte) error {
 	if x.blockSize < 2048 { // four of the longest names
 		return dir.base.damage(0, "index blocks of %d bytes", x.blockSize)
 	}
-	f, err := parseFileName(key)
-	if err != nil {
-		return err
-	}
-	way, found, err := x.search(func(other []byte) int {
-		return e.v.upcase.collate(unitsOf(other[fileNameHeader:fileNameHeader+2*int(other[64])]), f.units)
-	})
+	way, found, err := x.exactly(keyUnits(key))
 	if err != nil {
 		return err
 	}
@@ -230,6 +224,15 @@ func (e *Editor) takeBlock(x *index) (int64, error) {
 	if bits.size < (count+7)/8 {
 		return 0, x.n.base.damage(0, "%v of %d bytes for %d blocks", bits, bits.size, count)
 	}
+	if !bits.resident && bits.initialized < bits.size { // as ntfs-3g leaves it: what is beyond reads as zeros, and must be
+		if err := e.zeroFrom(bits, bits.initialized); err != nil {
+			return 0, err
+		}
+		bits.initialized = bits.size
+	}
+	if err := e.checkIndex(x, s); err != nil {
+		return 0, err
+	}
 	free := count
 	for f, err := range s.clear(0, count) {
 		if err != nil {
@@ -248,6 +251,35 @@ func (e *Editor) takeBlock(x *index) (int64, error) {
 	}
 	return free * int64(x.blockSize) >> x.shift, nil
 }
+
+// checkIndex requires, before the editor first takes a block of an index, that
+// its bitmap has none as free that is part of it.
+func (e *Editor) checkIndex(x *index, bitmap *stream) error {
+	if e.checked[x.n.number()] {
+		return nil
+	}
+	blocks, err := x.each(func(*entry) error { return nil })
+	if err != nil {
+		return err
+	}
+	for f, err := range bitmap.clear(0, x.count()) {
+		if err != nil {
+			return err
+		}
+		for i := f.First; i < f.First+f.Count; i++ {
+			if blocks[i/64]>>(i%64)&1 == 1 {
+				return damage(x.what(i*int64(x.blockSize)>>x.shift), -1, "is part of the index, but free by its $BITMAP")
+			}
+		}
+	}
+	if len(e.checked) == maxChecked {
+		clear(e.checked)
+	}
+	e.checked[x.n.number()] = true
+	return nil
+}
+
+const maxChecked = 1 << 16
 
 func (e *Editor) setIndexBit(bits *attribute, s *stream, i int64) error {
 	if !bits.resident {

@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -155,6 +157,36 @@ func TestSparseCompressedAndLinks(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2, info.Sys().(*Details).Links)
 	requireSound(t, v)
+}
+
+// TestTogether reads a volume from several goroutines, for the race detector.
+func TestTogether(t *testing.T) {
+	image := shapes[3].mkntfs(t)
+	e := editImage(t, image)
+	want := tree{"dir": nil}
+	require.NoError(t, e.Mkdir("dir"))
+	for i := range 100 {
+		path := fmt.Sprintf("dir/file %d", i)
+		want[path] = randomBytes(newRandom(uint64(i)), i*30)
+		require.NoError(t, e.WriteFile(path, want[path]))
+	}
+	require.NoError(t, e.Close())
+	v := openImage(t, image)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			assert.NoError(t, v.Check())
+			assert.NoError(t, fs.WalkDir(v, ".", func(path string, entry fs.DirEntry, err error) error {
+				if err != nil || entry.IsDir() {
+					return err
+				}
+				data, err := v.ReadFile(path)
+				assert.True(t, string(want[path]) == string(data), path)
+				return err
+			}))
+		})
+	}
+	all.Wait()
 }
 
 // TestOwners compares with what ntfscluster says of each file.

@@ -37,9 +37,7 @@ func (e *Editor) refreshName(n *inode, f fileName, information []byte) error {
 	if err != nil {
 		return err
 	}
-	way, found, err := x.search(func(key []byte) int {
-		return e.v.upcase.collate(unitsOf(key[fileNameHeader:fileNameHeader+2*int(key[64])]), f.units)
-	})
+	way, found, err := x.exactly(f.units)
 	if err != nil {
 		return err
 	}
