@@ -32,7 +32,7 @@ type Options struct {
 }
 
 // chunkSize is how much is read, encrypted and written at once, by as many goroutines as there are processors.
-const chunkSize = 1 << 20
+const chunkSize = 512 << 10
 
 // Convert reads a volume of size bytes from src and writes a BitLocker volume to dst, in one pass over what is in use. src
 // and dst may be one disk: then free space keeps what it held, which is what Windows calls used space only. The source
