@@ -8,6 +8,30 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// TestOverlay adds to a template through an overlay, which alone is changed.
+func TestOverlay(t *testing.T) {
+	image := shapes[3].mkntfs(t)
+	want := planted(41)
+	mount(t, image, "", func(dir string) { want.plant(t, dir) })
+	template, err := os.ReadFile(image)
+	require.NoError(t, err)
+	overlay := &patched{base: bytes.Clone(template), sectors: map[int64][]byte{}}
+	e, err := Edit(overlay, int64(len(template)))
+	require.NoError(t, err)
+	a := newAdder(e, want, 42)
+	for range 100 {
+		require.NoError(t, a.add(t))
+	}
+	require.NoError(t, e.Close())
+	require.True(t, bytes.Equal(template, overlay.base))
+	whole := make([]byte, len(template))
+	_, err = overlay.ReadAt(whole, 0)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(image, whole, 0o600))
+	judge(t, image, want)
+}
+
+// TestReserve puts a file where something else is to lie.
 func TestReserve(t *testing.T) {
 	image := shapes[3].mkntfs(t)
 	want := planted(40)
