@@ -97,6 +97,10 @@ func (l *Layout) read(r io.ReaderAt) error {
 				return fmt.Errorf("read partition %d: %w", p.Index, err)
 			}
 			p.FileSystem = detect(head)
+			if p.FileSystem == BitLocker {
+				p.unprepared = checkPrepared(io.NewSectionReader(r, p.Offset(), p.Length()))
+				p.prepared = p.unprepared == nil
+			}
 		}
 	}
 	l.assignRoles()

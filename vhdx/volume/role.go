@@ -9,8 +9,8 @@ import (
 // assignRoles gives every partition its role and the disk its operating system.
 //
 // A LUKS partition together with an ext partition makes a Linux template,
-// whatever else is on the disk: Windows makes neither. Else an NTFS basic data
-// partition makes a Windows template. An encrypted Windows volume counts when
+// whatever else is on the disk: Windows makes neither. Else a basic data
+// partition with NTFS, or one prepared for BitLocker, makes a Windows template. An encrypted Windows volume counts when
 // there is no plain one, so that a disk can be described that is refused for
 // it.
 func (l *Layout) assignRoles() {
@@ -24,7 +24,9 @@ func (l *Layout) assignRoles() {
 
 	luks := l.largest(func(p *Partition) bool { return p.FileSystem == LUKS })
 	boot := l.linuxBoot()
-	ntfs := l.largest(func(p *Partition) bool { return p.FileSystem == NTFS && isType(p.Type, gpt.MicrosoftBasicData) })
+	ntfs := l.largest(func(p *Partition) bool {
+		return (p.FileSystem == NTFS || p.prepared) && isType(p.Type, gpt.MicrosoftBasicData)
+	})
 	bitLocker := l.largest(func(p *Partition) bool { return p.FileSystem == BitLocker && isType(p.Type, gpt.MicrosoftBasicData) })
 
 	var root *Partition

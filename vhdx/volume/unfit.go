@@ -175,9 +175,13 @@ func (l *Layout) checkVolumes() {
 		l.refuseDynamic()
 	}
 	for _, p := range l.Partitions {
-		if p.FileSystem == BitLocker {
+		if p.FileSystem == BitLocker && !(p.prepared && p.Role == RoleOS) {
+			reason := "and is not the operating-system volume"
+			if p.unprepared != nil {
+				reason = "and not as a template may be: " + p.unprepared.Error()
+			}
 			l.refuse(ErrBitLocker, `start the system, turn BitLocker off with "manage-bde -off" for the volume, wait until it is decrypted, and generalize again`,
-				"partition %d is already encrypted with BitLocker", p.Index)
+				"partition %d is already encrypted with BitLocker, %s", p.Index, reason)
 		}
 	}
 	if !dynamic {

@@ -2,10 +2,10 @@
 // partitions with their roles and file systems, which of them is the operating
 // system, and every reason why the disk is not fit to be a template.
 //
-// It reads the MBR, both copies of the GPT (UEFI specification, section 5) and
-// the first 4 KiB of each partition, and nothing else; of a template that is a
-// differencing disk it reads nothing. It never writes, never repairs, and never looks into the files
-// of a file system.
+// It reads the MBR, both copies of the GPT (UEFI specification, section 5), the
+// first 4 KiB of each partition and the metadata of BitLocker volumes, and
+// nothing else; of a template that is a differencing disk it reads nothing. It
+// never writes, never repairs, and never looks into the files of a file system.
 package volume
 
 import "math"
@@ -38,6 +38,8 @@ type Partition struct {
 	Sectors    uint64     `json:"sectors"`    // 0 when the entry ends before it begins
 
 	sectorSize int
+	prepared   bool  // a BitLocker volume that is fit for a template
+	unprepared error // why a BitLocker volume is not
 }
 
 // Offset is where the partition begins on the disk, in bytes, and math.MaxInt64
@@ -84,7 +86,7 @@ type Layout struct {
 
 // OSVolume is the partition that holds the operating system: the one with
 // RoleOS. On a Windows template it is the largest basic data partition with
-// NTFS (what is inside is not looked at); on a Linux template the largest one
+// NTFS (what is inside is not looked at) or prepared for BitLocker; on a Linux template the largest one
 // with LUKS.
 func (l *Layout) OSVolume() (Partition, bool) {
 	for _, p := range l.Partitions {
