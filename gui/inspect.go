@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/lang"
@@ -227,12 +229,16 @@ func verificationOf(v *model.Verification) []fyne.CanvasObject {
 		item(signing.Altered, lang.L("{{.Count}} altered", number(signing.Altered))),
 		item(signing.NeverWritten, lang.L("{{.Count}} never written", number(signing.NeverWritten))),
 	), widgets.NewPanel(where), m)
-	if ranges := r.Ranges(); len(ranges) > 0 {
+	if ranges := v.Ranges; len(ranges) > 0 {
 		var below []widgets.Branch
-		for _, a := range ranges[:min(len(ranges), maxRanges)] {
-			below = append(below, widgets.Branch{Title: fmt.Sprintf("%s · %s", widgets.RoleName(a.Role), rangeText(a.OnDisk)), Facts: []string{
+		for i, a := range ranges[:min(len(ranges), maxRanges)] {
+			facts := []string{
 				lang.L("Partition"), partitionName(a.Name, a.GUID),
-				lang.L("Bytes of the partition"), rangeText(a.InVolume), lang.L("Bytes of the disk"), rangeText(a.OnDisk)}})
+				lang.L("Bytes of the partition"), rangeText(a.InVolume), lang.L("Bytes of the disk"), rangeText(a.OnDisk)}
+			if files := filesText(v.Files[i]); files != "" {
+				facts = append(facts, lang.L("Files"), files)
+			}
+			below = append(below, widgets.Branch{Title: fmt.Sprintf("%s · %s", widgets.RoleName(a.Role), rangeText(a.OnDisk)), Facts: facts})
 		}
 		all = append(all, widgets.NewTree(widgets.Branch{
 			Title: lang.L("Altered ranges: {{.Count}}", map[string]any{"Count": len(ranges)}), Below: below}))
@@ -242,6 +248,19 @@ func verificationOf(v *model.Verification) []fyne.CanvasObject {
 
 // maxRanges is how many altered ranges are listed; the map shows all.
 const maxRanges = 200
+
+// filesText lists the files that a range touches, one a line.
+func filesText(t signing.Touched) string {
+	names := make([]string, 0, len(t.Files)+1)
+	for _, name := range t.Files {
+		quoted := strconv.QuoteToGraphic(name) // names come from a disk that somebody altered
+		names = append(names, quoted[1:len(quoted)-1])
+	}
+	if t.More {
+		names = append(names, "…")
+	}
+	return strings.Join(names, "\n")
+}
 
 func segmentFacts(r *signing.Report, volume, segment int) []string {
 	v := &r.Catalog.Volumes[volume]

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
+	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -12,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
+	"github.com/scutum-project/scutum/vhdx"
+	"github.com/scutum-project/scutum/vhdx/volume"
 	"github.com/scutum-project/scutum/vhdx/volume/volumetest"
 )
 
@@ -34,7 +39,7 @@ func TestSessions(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "shielded": shielded},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "shielded": shielded, "partition": partition, "alter": alter},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", env.Getenv("PATH")+":/usr/sbin:/sbin")
 			env.Setenv("SCHEMAS", schemas)
@@ -67,6 +72,59 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if strings.Contains(ts.ReadFile("stderr"), "goroutine ") { // a panic ends with status 2, as bad input does
 		ts.Fatalf("the program panicked")
 	}
+}
+
+// systemVolume is where the third partition, of a Windows template, lies.
+func systemVolume(ts *testscript.TestScript, path string) (offset, length int64) {
+	table, err := exec.Command("sfdisk", "--json", path).Output()
+	ts.Check(err)
+	var t struct {
+		PartitionTable struct {
+			Partitions []struct{ Start, Size int64 }
+		}
+	}
+	ts.Check(json.Unmarshal(table, &t))
+	p := t.PartitionTable.Partitions[2]
+	return p.Start * 512, p.Size * 512
+}
+
+// partition is `partition DISK.raw VOLUME`: it copies the system volume of a
+// Windows template.
+func partition(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: partition DISK.raw VOLUME")
+	}
+	disk, err := os.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer disk.Close()
+	offset, length := systemVolume(ts, disk.Name())
+	out, err := os.Create(ts.MkAbs(args[1]))
+	ts.Check(err)
+	_, err = io.Copy(out, io.NewSectionReader(disk, offset, length))
+	ts.Check(errors.Join(err, out.Close()))
+}
+
+// alter is `alter DISK.vhdx`: it changes one byte of the MFT, in a record that is
+// free, or its ciphertext.
+func alter(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: alter DISK.vhdx")
+	}
+	d, err := vhdx.OpenReadWrite(ts.MkAbs(args[0]))
+	ts.Check(err)
+	l, err := volume.Read(d)
+	ts.Check(err)
+	p, ok := l.OSVolume()
+	if !ok {
+		ts.Fatalf("no system volume")
+	}
+	at := p.Offset() + 4*4096 + 20*1024 + 1000 // mkntfs has the MFT at cluster 4
+	b := make([]byte, 1)
+	_, err = d.ReadAt(b, at)
+	ts.Check(err)
+	b[0] ^= 1
+	_, err = d.WriteAt(b, at)
+	ts.Check(errors.Join(err, d.Close()))
 }
 
 // TestHelp holds every command to a description and examples.

@@ -16,7 +16,7 @@ import (
 
 type templateSign struct {
 	name, version, osType, like, vsc string
-	force                            bool
+	force, bitLocker                 bool
 	signer                           signerSource
 }
 
@@ -29,10 +29,15 @@ func templateSignCommand() *cobra.Command {
 catalog in the metadata of the VHDX. No byte of the virtual disk changes. When it
 fails or is interrupted, the file is as it was.
 
+With --bitlocker the volume of a Windows template is encrypted first, with a key that
+lies on it in clear until a machine made from it puts its own protectors there. That
+happens in a copy beside the file, which takes its place when it is signed.
+
 With --like, name and the next version come from another disk that the same key
 has signed, as far as they are not given. A disk that is signed already needs --force.`,
 		Example: `  scutum template sign template.vhdx --name "Windows Server 2025" --version 1.0.0.0 --cert signer.pfx
   scutum template sign template.vhdx --name Ubuntu --version 1.0.0.0 --type linux --cert signer.pem --key signer.key
+  scutum template sign template.vhdx --name Windows --version 1.0.0.0 --cert signer.pfx --bitlocker
   scutum template sign patched.vhdx --like template.vhdx --cert signer.pfx --password-file secret --vsc patched.vsc`,
 		Args: exactArgs("DISK.vhdx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,6 +63,7 @@ has signed, as far as they are not given. A disk that is signed already needs --
 	cmd.Flags().StringVar(&o.like, "like", "", "take name and next version from this `DISK` or .vsc file of the same signer")
 	cmd.Flags().StringVar(&o.vsc, "vsc", "", "save the catalog also as `OUT.vsc`")
 	o.signer.flags(cmd)
+	cmd.Flags().BoolVar(&o.bitLocker, "bitlocker", false, "make the system volume a BitLocker volume with a clear key first")
 	cmd.Flags().BoolVar(&o.force, "force", false, "replace the catalog that the disk has, and the file of --vsc")
 	jsonFlag(cmd)
 	required(cmd, "cert")
@@ -86,7 +92,11 @@ func (o *templateSign) run(cmd *cobra.Command, path string) (*signing.Signed, er
 	if options.Identity, err = o.signer.load(cmd.Context()); err != nil {
 		return nil, err
 	}
-	update, finish := progress(cmd, "hashing")
+	what := "hashing"
+	if o.bitLocker {
+		what = "encrypting and hashing"
+	}
+	update, finish := progress(cmd, what)
 	options.Progress = update
 	defer finish()
 	return o.sign(cmd.Context(), path, options)
@@ -95,8 +105,12 @@ func (o *templateSign) run(cmd *cobra.Command, path string) (*signing.Signed, er
 // sign signs the disk and saves the catalog. It is written out before the disk
 // is touched, so that afterwards it needs no more than its name.
 func (o *templateSign) sign(ctx context.Context, path string, options signing.SignOptions) (*signing.Signed, error) {
+	sign := signing.SignTemplate
+	if o.bitLocker {
+		sign = signing.EncryptTemplate
+	}
 	if o.vsc == "" {
-		return signing.SignTemplate(ctx, path, options)
+		return sign(ctx, path, options)
 	}
 	out, err := atomicfile.Create(o.vsc, o.force)
 	if err != nil {
@@ -113,7 +127,7 @@ func (o *templateSign) sign(ctx context.Context, path string, options signing.Si
 		}
 		return nil
 	}
-	signed, err := signing.SignTemplate(ctx, path, options)
+	signed, err := sign(ctx, path, options)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func templateVerifyCommand() *cobra.Command {
 		Short: "Prove that a disk is what was signed, and by somebody you trust",
 		Long: `Check the signature of the catalog, whether the signer is one that you trust,
 and every segment of every partition. What was altered is listed with its
-partition and its bytes. The exit status is 1 when anything is not as it was
+partition, its bytes, and the files of an NTFS volume that they belong to. The exit status is 1 when anything is not as it was
 signed, or the signer is not trusted.
 
 Without --trust the signer's certificate must lead to a root certificate of this
@@ -67,10 +67,17 @@ type verifyFacts struct {
 	Catalog        *catalogFacts        `json:"catalog"`
 	Intact         bool                 `json:"intact"`
 	Differences    []signing.Difference `json:"differences"`
-	Altered        []signing.Alteration `json:"altered"`
+	Altered        []alteredFacts       `json:"altered"`
 
 	catalog *signing.Catalog
 	report  *signing.Report
+}
+
+// alteredFacts is a range that was altered, and the files in it.
+type alteredFacts struct {
+	signing.Alteration
+	Files     []string `json:"files"`
+	MoreFiles bool     `json:"moreFiles"` // than are listed
 }
 
 func (o *templateVerify) run(ctx context.Context, path string, update signing.Progress) (*verifyFacts, error) {
@@ -88,7 +95,7 @@ func (o *templateVerify) run(ctx context.Context, path string, update signing.Pr
 	}
 	defer d.Close()
 
-	f := &verifyFacts{Disk: path, Differences: []signing.Difference{}, Altered: []signing.Alteration{}}
+	f := &verifyFacts{Disk: path, Differences: []signing.Difference{}, Altered: []alteredFacts{}}
 	signed, err := o.catalog(d, path)
 	switch {
 	case errors.Is(err, signing.ErrNotSigned):
@@ -110,11 +117,22 @@ func (o *templateVerify) run(ctx context.Context, path string, update signing.Pr
 	if f.report, err = signing.Verify(ctx, d, signed, signing.VerifyOptions{Progress: update}); err != nil {
 		return nil, fmt.Errorf("verify %s: %w", path, err)
 	}
-	f.Differences, f.Altered = orEmpty(f.report.Differences), orEmpty(f.report.Ranges())
+	f.Differences = orEmpty(f.report.Differences)
+	ranges := f.report.Ranges()
+	touched, err := signing.Files(ctx, d, f.catalog, ranges)
+	if err != nil {
+		return nil, fmt.Errorf("verify %s: %w", path, err)
+	}
+	for i, a := range ranges {
+		f.Altered = append(f.Altered, alteredFacts{a, orEmpty(touched[i].Files), touched[i].More})
+	}
 	f.Intact = f.report.Intact()
 	f.OK = f.Trusted && f.Intact
 	return f, nil
 }
+
+// maxShownFiles is how many files of an altered range are shown; JSON has more.
+const maxShownFiles = 20
 
 func (o *templateVerify) catalog(d *vhdx.Disk, path string) (*signing.Signed, error) {
 	if o.vsc != "" {
@@ -153,6 +171,15 @@ func (f *verifyFacts) text(s *sheet) {
 	for _, a := range f.Altered {
 		s.line(fmt.Sprintf("altered: bytes %d to %d of the %s partition %q, bytes %d to %d of the disk",
 			a.InVolume.Offset, a.InVolume.End()-1, a.Role, a.Name, a.OnDisk.Offset, a.OnDisk.End()-1))
+		shown := a.Files[:min(len(a.Files), maxShownFiles)]
+		for _, name := range shown {
+			s.line("  " + name)
+		}
+		if more := len(a.Files) - len(shown); a.MoreFiles {
+			s.line(fmt.Sprintf("  and more than %d other files", more))
+		} else if more > 0 {
+			s.line(fmt.Sprintf("  and %d other files", more))
+		}
 	}
 	if f.Intact {
 		s.line("Every byte of every partition is what was signed.")

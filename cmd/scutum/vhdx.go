@@ -10,12 +10,13 @@ import (
 )
 
 func vhdxCommand() *cobra.Command {
-	return group("vhdx", "Inspect, check, create, convert and compact VHDX files",
+	return group("vhdx", "Inspect, check, create, convert, compact and decrypt VHDX files",
 		vhdxInfoCommand(),
 		vhdxCheckCommand(),
 		vhdxCreateCommand(),
 		vhdxConvertCommand(),
 		vhdxCompactCommand(),
+		vhdxBitLockerCommand(),
 	)
 }
 

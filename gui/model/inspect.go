@@ -19,6 +19,9 @@ type Verification struct {
 	Signed *signing.Signed
 	Report *signing.Report
 	Trust  error // why the signer is not trusted, or nil
+
+	Ranges []signing.Alteration // of Report
+	Files  []signing.Touched    // the files that each of Ranges touches
 }
 
 // Verify is what a disk is verified against.
@@ -55,7 +58,12 @@ func (v Verify) Job(result func(*Verification)) func(ctx context.Context, update
 		if err != nil {
 			return err
 		}
-		result(&Verification{signed, report, signing.Trust(signed, trust)})
+		ranges := report.Ranges()
+		files, err := signing.Files(ctx, d, signed.Catalog, ranges)
+		if err != nil {
+			return err
+		}
+		result(&Verification{signed, report, signing.Trust(signed, trust), ranges, files})
 		return nil
 	}
 }
