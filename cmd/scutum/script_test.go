@@ -10,12 +10,15 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
+	"github.com/scutum-project/scutum/pdk/recovery"
 	"github.com/scutum-project/scutum/vhdx"
+	"github.com/scutum-project/scutum/vhdx/bitlocker"
 	"github.com/scutum-project/scutum/vhdx/volume"
 	"github.com/scutum-project/scutum/vhdx/volume/volumetest"
 )
@@ -39,7 +42,7 @@ func TestSessions(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "shielded": shielded, "partition": partition, "alter": alter},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "shielded": shielded, "partition": partition, "alter": alter, "protect": protect},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", env.Getenv("PATH")+":/usr/sbin:/sbin")
 			env.Setenv("SCHEMAS", schemas)
@@ -125,6 +128,38 @@ func alter(ts *testscript.TestScript, neg bool, args []string) {
 	b[0] ^= 1
 	_, err = d.WriteAt(b, at)
 	ts.Check(errors.Join(err, d.Close()))
+}
+
+// protect is `protect DISK.vhdx`: it adds protectors to the BitLocker volume of a
+// template, and writes what opens them: recovery-password, passphrase and key.bek.
+func protect(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: protect DISK.vhdx")
+	}
+	d, err := vhdx.OpenReadWrite(ts.MkAbs(args[0]))
+	ts.Check(err)
+	l, err := volume.Read(d)
+	ts.Check(err)
+	p, _ := l.OSVolume()
+	v, err := bitlocker.Open(struct {
+		io.ReaderAt
+		io.WriterAt
+	}{io.NewSectionReader(d, p.Offset(), p.Length()), io.NewOffsetWriter(d, p.Offset())}, p.Length())
+	ts.Check(err)
+	ts.Check(v.Unlock(bitlocker.ClearKey{}))
+	password := bitlocker.NewRecoveryPassword()
+	key := recovery.NewExternalKey(vhdx.GUID(v.Info().ID), time.Now())
+	for _, p := range []bitlocker.NewProtector{
+		password, bitlocker.Passphrase("Größe 42"), bitlocker.ExternalKey{ID: bitlocker.GUID(key.ID), Key: key.Key},
+	} {
+		_, err := v.AddProtector(p)
+		ts.Check(err)
+	}
+	ts.Check(v.Resume())
+	ts.Check(d.Close())
+	for name, data := range map[string]string{"recovery-password": password.Text() + "\n", "passphrase": "Größe 42\n", "key.bek": string(key.BEK())} {
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(data), 0o600))
+	}
 }
 
 // TestHelp holds every command to a description and examples.
