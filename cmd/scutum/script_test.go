@@ -148,7 +148,7 @@ func protect(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Check(v.Unlock(bitlocker.ClearKey{}))
 	password := bitlocker.NewRecoveryPassword()
-	key := recovery.NewExternalKey(vhdx.GUID(v.Info().ID), time.Now())
+	key := recovery.NewExternalKey(vhdx.GUID{}, time.Now()) // dislocker 0.7 does not get past the volume's identifier
 	for _, p := range []bitlocker.NewProtector{
 		password, bitlocker.Passphrase("Größe 42"), bitlocker.ExternalKey{ID: bitlocker.GUID(key.ID), Key: key.Key},
 	} {
