@@ -16,7 +16,7 @@ import (
 
 // A memory is a disk. It fails on the writes from failAt on.
 type memory struct {
-	mu     sync.Mutex
+	mu     sync.RWMutex
 	data   []byte
 	failAt int
 	writes int
@@ -25,6 +25,8 @@ type memory struct {
 var errDisk = errors.New("disk failed")
 
 func (m *memory) ReadAt(p []byte, off int64) (int, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
 	return bytes.NewReader(m.data).ReadAt(p, off)
 }
 

@@ -17,6 +17,7 @@ const (
 	eowBitmapHeader  = 0x3c
 	eowRecordHeader  = 0x24
 	maxBitmapSize    = 64 << 10 // of one bitmap with its records; Windows' have 1.5 KiB
+	maxBitmaps       = 16 << 20 // bytes of all bitmaps
 	maxChunks        = 1 << 20  // of all bitmaps; Windows' chunks have 8 MiB
 	minChunk         = 64 << 10
 	eowSignature     = "FVE-EOW\x00"
@@ -35,9 +36,12 @@ func (l *layout) layOutConversion(r io.ReaderAt, size int64, h header) error {
 		}
 		if err == nil {
 			l.physical = l.physical.cover(parts...)
+			zeros := make([]region, 0, len(extents))
 			for _, e := range extents {
-				l.logical = l.logical.cover(region{int64(e.offset), int64(e.offset + e.size), regionZero, 0})
+				zeros = append(zeros, region{int64(e.offset), int64(e.offset + e.size), regionZero, 0})
 			}
+			slices.SortFunc(zeros, func(a, b region) int { return cmp.Compare(a.start, b.start) })
+			l.logical = l.logical.cover(zeros...)
 			return nil
 		}
 		failures[i] = fmt.Errorf("conversion information %d at offset %#x: %w", i+1, offset, err)
@@ -71,7 +75,7 @@ func readConversion(r io.ReaderAt, size int64, offset uint64, h header) ([]regio
 		extents = append(extents, extent{"conversion information", at, roundUp(uint64(infoSize), uint64(h.sectorSize))})
 	}
 	var bitmaps []*bitmap
-	chunks := uint64(0)
+	chunks, total := uint64(0), uint64(0)
 	for offsets := b[eowHeaderSize:]; len(offsets) >= 8; offsets = offsets[8:] {
 		at := le.Uint64(offsets)
 		bm, err := readBitmap(r, size, at)
@@ -80,6 +84,9 @@ func readConversion(r io.ReaderAt, size int64, offset uint64, h header) ([]regio
 		}
 		if chunks += uint64(bm.chunks); chunks > maxChunks {
 			return nil, nil, fmt.Errorf("%w: more than %d chunks", ErrMetadata, maxChunks)
+		}
+		if total += bm.size; total > maxBitmaps {
+			return nil, nil, fmt.Errorf("%w: more than %d bytes of bitmaps", ErrMetadata, maxBitmaps)
 		}
 		bitmaps = append(bitmaps, bm)
 		extents = append(extents,
@@ -166,6 +173,7 @@ func readBitmap(r io.ReaderAt, size int64, offset uint64) (*bitmap, error) {
 		newest, found = sequence, true
 		bm.chunks, bm.bits = le.Uint32(record[16:]), record[eowRecordHeader:n]
 	}
+	bm.bits = bytes.Clone(bm.bits) // and not all that it lay in
 	if !found || uint64(bm.chunks) > 8*uint64(len(bm.bits)) {
 		return nil, fmt.Errorf("%w: no good record", ErrMetadata)
 	}

@@ -37,7 +37,7 @@ type header struct {
 
 func readHeader(r io.ReaderAt) (header, error) {
 	b := make([]byte, headerSize)
-	if _, err := r.ReadAt(b, 0); err != nil {
+	if n, err := r.ReadAt(b, 0); n < len(b) {
 		return header{}, fmt.Errorf("read the volume header: %w", err)
 	}
 	return parseHeader(b)

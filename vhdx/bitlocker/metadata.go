@@ -2,6 +2,7 @@ package bitlocker
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -191,7 +192,7 @@ func readMetadata(r io.ReaderAt, size int64, h header) (whole []*metadata, good 
 	if len(whole) == 0 {
 		return nil, good, fmt.Errorf("no good copy of three: %w; %w; %w", failures[0], failures[1], failures[2])
 	}
-	slices.SortStableFunc(whole, func(a, b *metadata) int { return int(int64(b.nextNonce) - int64(a.nextNonce)) })
+	slices.SortStableFunc(whole, func(a, b *metadata) int { return cmp.Compare(b.nextNonce, a.nextNonce) })
 	return whole, good, nil
 }
 
@@ -200,7 +201,7 @@ func readCopy(r io.ReaderAt, size int64, h header, i int, b []byte) (*metadata, 
 	if size < blockAreaSize || offset > uint64(size-blockAreaSize) {
 		return nil, fmt.Errorf("%w: not within the volume of %d bytes", ErrMetadata, size)
 	}
-	if _, err := r.ReadAt(b, int64(offset)); err != nil {
+	if n, err := r.ReadAt(b, int64(offset)); n < len(b) { // io.EOF may come with all of the last bytes
 		return nil, err
 	}
 	m, err := parseMetadata(b)

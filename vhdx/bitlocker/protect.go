@@ -35,9 +35,12 @@ func (k *keyRing) nonce() []byte {
 	return b
 }
 
-// sealed is the master key under another.
+// sealed is the master key under another. One external key may open several volumes that are made at the same moment: so
+// some of the time, less than two seconds, is random.
 func (k *keyRing) sealed(key []byte) (datum, error) {
-	return secret{keyMaster, k.masterKey}.wrap(roleProperty, key, k.nonce())
+	nonce := k.nonce()
+	copy(nonce[:3], random(3))
+	return secret{keyMaster, k.masterKey}.wrap(roleProperty, key, nonce)
 }
 
 // under wraps a key under the master key, so that whoever opened the volume knows it.
@@ -202,6 +205,9 @@ func (v *Volume) change(what string, edit func(*metadata, *keyRing) error) error
 		if v.header.eow || v.meta.nextState != v.meta.state {
 			return ErrConverting
 		}
+		if v.meta.nextNonce >= maxNonce {
+			return errors.New("the metadata were changed too often for one more nonce")
+		}
 		m := *v.meta
 		m.data = slices.Clone(m.data)
 		k := &keyRing{v.key, fileTimeOf(time.Now()), max(m.nextNonce, firstNonce)}
@@ -227,17 +233,18 @@ func (v *Volume) change(what string, edit func(*metadata, *keyRing) error) error
 	return nil
 }
 
-// firstNonce is the first counter that Windows uses.
-const firstNonce = 2
+// firstNonce is the first counter that Windows uses. From maxNonce on the metadata are not changed any more, so that the
+// counter never begins anew.
+const (
+	firstNonce = 2
+	maxNonce   = 1 << 31
+)
 
 // validationTime is set in the nonce of the hash, as Windows does.
 const validationTime = 1 << 63
 
 // seal hashes the metadata, wraps the hash, and gives what each copy takes on disk.
 func (m *metadata) seal(k *keyRing) ([]byte, error) {
-	if k.counter >= 1<<31 {
-		return nil, errors.New("the metadata were changed too often for one more nonce")
-	}
 	nonce := binary.LittleEndian.AppendUint64(nil, uint64(k.at)|validationTime)
 	nonce = binary.LittleEndian.AppendUint32(nonce, k.counter)
 	m.nextNonce = k.counter + 1

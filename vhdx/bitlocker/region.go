@@ -31,6 +31,10 @@ func (m regionMap) cover(parts ...region) regionMap {
 		at := old.start
 		for len(parts) > 0 && parts[0].start < old.end {
 			p := parts[0]
+			if p.start >= p.end {
+				parts = parts[1:]
+				continue
+			}
 			p.end = min(p.end, m[len(m)-1].end)
 			if p.start >= old.start && p.start < p.end {
 				covered = covered.add(old.part(at, p.start))

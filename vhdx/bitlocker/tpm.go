@@ -2,6 +2,7 @@ package bitlocker
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -52,6 +53,9 @@ func parseTPMBlob(b []byte) (TPMBlob, error) {
 
 func (blob TPMBlob) append(b []byte) ([]byte, error) {
 	var selection [pcrBytes + 1]byte
+	if len(blob.PCRs) == 0 {
+		return nil, errors.New("seal to no PCR: any system that the machine starts would get the key")
+	}
 	for _, pcr := range blob.PCRs {
 		if pcr < 0 || pcr >= pcrCount {
 			return nil, fmt.Errorf("seal to PCR %d, want 0 to %d", pcr, pcrCount-1)
@@ -60,8 +64,8 @@ func (blob TPMBlob) append(b []byte) ([]byte, error) {
 	}
 	b = binary.LittleEndian.AppendUint32(b, binary.LittleEndian.Uint32(selection[:]))
 	for _, field := range [][]byte{blob.Private, blob.Public, blob.PCRDigest} {
-		if len(field) > 1<<10 {
-			return nil, fmt.Errorf("a sealed key with a structure of %d bytes, want up to %d", len(field), 1<<10)
+		if len(field) == 0 || len(field) > 1<<10 {
+			return nil, fmt.Errorf("a sealed key with a structure of %d bytes, want 1 to %d", len(field), 1<<10)
 		}
 		b = binary.BigEndian.AppendUint16(b, uint16(len(field)))
 		b = append(b, field...)

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// A Volume is a BitLocker volume. Its plaintext is read with ReadAt, after Unlock, and written with WriteAt. Reading is safe
-// for concurrent use; nothing else is.
+// A Volume is a BitLocker volume. Its plaintext is read with ReadAt, after Unlock, and written with WriteAt: both by several
+// goroutines at once, if no two of them write to the same bytes and the disk below allows it. Nothing else is safe for
+// concurrent use, in particular not Lock, Unlock and what changes the protectors.
 type Volume struct {
 	disk   io.ReaderAt
 	size   int64
@@ -24,6 +25,7 @@ type Volume struct {
 	cipher   sectorCipher
 	scratch  sync.Pool
 	writable io.WriterAt
+	partial  sync.RWMutex // held while a part of a sector is written: who shares the sector must wait
 }
 
 // An Info is what a volume says about itself without a key.
@@ -245,6 +247,10 @@ func (v *Volume) open() error {
 // read reads and decrypts what is at a place of the disk.
 func (v *Volume) read(p []byte, at int64) error {
 	sectorSize := int64(v.header.sectorSize)
+	if at%sectorSize != 0 || int64(len(p))%sectorSize != 0 {
+		v.partial.RLock()
+		defer v.partial.RUnlock()
+	}
 	for len(p) > 0 {
 		skip := at % sectorSize
 		if skip == 0 && int64(len(p)) >= sectorSize {

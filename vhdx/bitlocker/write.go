@@ -58,6 +58,10 @@ func (v *Volume) writableAt(p []byte, off int64) error {
 // write encrypts and writes what goes to a place of the disk. Of a sector that it does not fill, the rest is read first.
 func (v *Volume) write(p []byte, at int64) error {
 	sectorSize := int64(v.header.sectorSize)
+	if at%sectorSize != 0 || int64(len(p))%sectorSize != 0 {
+		v.partial.Lock()
+		defer v.partial.Unlock()
+	}
 	buffer, done := v.sectors(scratchSize)
 	defer done()
 	for len(p) > 0 {
