@@ -126,8 +126,8 @@ func (e *Editor) writeFile(path string, data []byte) error {
 type newFile struct {
 	directory  bool
 	data       []byte
-	clusters   []Extent // instead of data: its clusters as they are
-	attributes uint32   // beside those that every new file has
+	reserved   *attribute // instead of data: what lies in its clusters already
+	attributes uint32     // beside those that every new file has
 }
 
 // create makes a file or directory.
@@ -189,8 +189,9 @@ func (e *Editor) create(dir *inode, name string, f newFile) error {
 }
 
 func (e *Editor) newData(n *inode, f newFile) (*attribute, error) {
-	if f.clusters != nil {
-		return e.claim(n, f.clusters)
+	if f.reserved != nil {
+		n.attributes = append(n.attributes, f.reserved)
+		return f.reserved, nil
 	}
 	return e.dataAttribute(n, f.data)
 }

@@ -5,27 +5,53 @@ import (
 	"io/fs"
 )
 
-// Reserve makes a hidden system file that owns clusters which were free, in the
-// order given, and leaves what they hold as it is: so that no file system puts
-// anything there. Windows keeps the places of BitLocker's metadata so, in files
-// of "System Volume Information". Clusters that are not free, or not of the
-// volume, are [ErrTaken], and a name that is taken is an error that is
-// [fs.ErrExist].
-func (e *Editor) Reserve(path string, clusters ...Extent) error {
-	return e.at("reserve", path, func(path string) error {
-		dir, name, c, err := e.parent(path)
-		if err != nil {
-			return err
+// A Reservation is a file that is to own clusters, in the order given.
+type Reservation struct {
+	Path     string
+	Clusters []Extent
+}
+
+// Reserve makes hidden system files that own clusters which were free, and
+// leaves what they hold as it is: so that no file system puts anything there.
+// Windows keeps the places of BitLocker's metadata so, in files of "System
+// Volume Information". All of the clusters are taken before the files' names
+// take any, and all of the files are made or none. Clusters that are not free,
+// or not of the volume, are [ErrTaken], and a name that is taken is an error
+// that is [fs.ErrExist].
+func (e *Editor) Reserve(files ...Reservation) error {
+	return e.change(func() error {
+		data := make([]*attribute, len(files))
+		for i, f := range files {
+			var err error
+			if data[i], err = e.claim(f.Clusters); err != nil {
+				return &fs.PathError{Op: "reserve", Path: f.Path, Err: err}
+			}
 		}
-		if c != nil || len(clusters) == 0 {
-			return fs.ErrExist
+		for i, f := range files {
+			if err := e.reserve(f.Path, data[i]); err != nil {
+				return &fs.PathError{Op: "reserve", Path: f.Path, Err: err}
+			}
 		}
-		return e.create(dir, name, newFile{clusters: clusters, attributes: fileHidden | fileSystem})
+		return nil
 	})
 }
 
-// claim adds data to a file that lie in given clusters.
-func (e *Editor) claim(n *inode, clusters []Extent) (*attribute, error) {
+func (e *Editor) reserve(path string, data *attribute) error {
+	dir, name, c, err := e.parent(path)
+	if err != nil {
+		return err
+	}
+	if c != nil {
+		return fs.ErrExist
+	}
+	return e.create(dir, name, newFile{reserved: data, attributes: fileHidden | fileSystem})
+}
+
+// claim makes the data of a file that lie in given clusters.
+func (e *Editor) claim(clusters []Extent) (*attribute, error) {
+	if len(clusters) == 0 {
+		return nil, fmt.Errorf("no clusters: %w", fs.ErrInvalid)
+	}
 	a := &attribute{typ: typeData, instance: -1}
 	vcn := int64(0)
 	for _, x := range clusters {
@@ -52,6 +78,5 @@ func (e *Editor) claim(n *inode, clusters []Extent) (*attribute, error) {
 	}
 	a.allocated = vcn * e.v.clusterSize
 	a.size, a.initialized = a.allocated, a.allocated
-	n.attributes = append(n.attributes, a)
 	return a, nil
 }

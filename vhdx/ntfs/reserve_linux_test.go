@@ -58,10 +58,14 @@ func TestReserve(t *testing.T) {
 	e := editImage(t, image)
 	require.NoError(t, e.MkdirAll("System Volume Information"))
 	const path = "System Volume Information/FVE2.{24e6f0ae-6a00-4f73-984b-75ce9942852d}"
-	require.NoError(t, e.Reserve(path, places...))
-	require.ErrorIs(t, e.Reserve(path, Extent{places[0].First + 40, 1}), os.ErrExist)
+	whole := e.Volume().Info().Records
+	require.ErrorIs(t, e.Reserve(Reservation{path, places[:1]}, Reservation{"other", places[:1]}), ErrTaken)
+	require.Equal(t, whole, e.Volume().Info().Records)
+	require.NoError(t, e.Reserve(Reservation{path, places}), "none of two was made")
+	require.ErrorIs(t, e.Reserve(Reservation{path, []Extent{{places[0].First + 40, 1}}}), os.ErrExist)
+	require.ErrorIs(t, e.Reserve(Reservation{Path: "other"}), os.ErrInvalid)
 	for _, x := range []Extent{{0, 1}, {places[0].First + 15, 5}, {v.clusters, 1}, {v.clusters - 1, 2}, {-1, 3}, {5, -1}, {1 << 62, 1 << 62}} {
-		require.ErrorIs(t, e.Reserve("other", x), ErrTaken)
+		require.ErrorIs(t, e.Reserve(Reservation{"other", []Extent{x}}), ErrTaken)
 	}
 	require.NoError(t, e.Close())
 	want["System Volume Information"], want[path] = nil, data

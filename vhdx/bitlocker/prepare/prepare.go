@@ -100,14 +100,17 @@ func reserve(p *part) (placement bitlocker.Placement, err error) {
 	if err != nil {
 		return placement, err
 	}
+	var files []ntfs.Reservation
 	for _, r := range placement.Reserved {
-		err := e.Reserve(folder+"/"+r.Name, ntfs.Extent{First: r.Offset / clusterSize, Count: r.Size / clusterSize})
-		if errors.Is(err, fs.ErrExist) {
-			return placement, fmt.Errorf("%w: the volume was encrypted before; let Windows delete the files of BitLocker in %q", err, folder)
-		}
-		if err != nil {
-			return placement, err
-		}
+		clusters := ntfs.Extent{First: r.Offset / clusterSize, Count: r.Size / clusterSize}
+		files = append(files, ntfs.Reservation{Path: folder + "/" + r.Name, Clusters: []ntfs.Extent{clusters}})
+	}
+	err = e.Reserve(files...)
+	if errors.Is(err, fs.ErrExist) {
+		return placement, fmt.Errorf("%w: the volume was encrypted before; let Windows delete the files of BitLocker in %q", err, folder)
+	}
+	if err != nil {
+		return placement, err
 	}
 	return placement, e.Close()
 }
