@@ -58,7 +58,7 @@ func BenchmarkCopy(b *testing.B) {
 	b.SetBytes(benchSize)
 	for b.Loop() {
 		c := &converter{dst, src, noCipher{}, benchSize, 512, nil}
-		require.NoError(b, c.run(context.Background(), c.used(benchOptions())))
+		require.NoError(b, c.run(context.Background(), c.used(nil, benchOptions().Placement)))
 	}
 }
 

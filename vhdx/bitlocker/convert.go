@@ -21,7 +21,8 @@ type Options struct {
 	Protectors []NewProtector // one or more
 
 	// Free are the runs that hold nothing, in order. They are not read and not written, so that a sparse disk stays sparse,
-	// and what is read there afterwards is noise. Without it all of the volume is encrypted.
+	// and what is read there afterwards is noise. Without it all of the volume is encrypted. All of them are asked for
+	// before anything is written, as what tells them may lie in the volume.
 	Free iter.Seq2[Extent, error]
 
 	Description string    // as Windows writes it: the computer, the volume and the day
@@ -77,11 +78,15 @@ func convert(ctx context.Context, dst io.WriterAt, src io.ReaderAt, size int64, 
 		return MasterKey{}, err
 	}
 	c := &converter{dst, src, cipher, size, int64(o.SectorSize), o.Progress}
+	free, err := c.free(o.Free)
+	if err != nil {
+		return MasterKey{}, err
+	}
 	begin, err := c.moveHeader(m)
 	if err != nil {
 		return MasterKey{}, err
 	}
-	if err := c.run(ctx, c.used(o)); err != nil {
+	if err := c.run(ctx, c.used(free, o.Placement)); err != nil {
 		return MasterKey{}, err
 	}
 	// No Sync between the copies: until the header is there nothing is taken for a volume.
@@ -251,13 +256,48 @@ func (c *converter) write(b []byte, at int64) error {
 	return nil
 }
 
+// maxRunList bounds the memory for free runs. What does not fit is encrypted like what is in use.
+const maxRunList = 64 << 20
+
+// A runList holds runs in order, mostly in two to eight bytes each: the sectors before it, since the last one, and its own.
+type runList []byte
+
+// free takes down the free runs, as far as they are whole sectors.
+func (c *converter) free(runs iter.Seq2[Extent, error]) (list runList, err error) {
+	if runs == nil {
+		return nil, nil
+	}
+	at, last := int64(0), int64(0)
+	for run, err := range runs {
+		if err == nil && (run.Offset < last || run.Size < 0 || run.Size > c.size || run.Offset > c.size-run.Size) {
+			err = fmt.Errorf("the free run of %#x bytes at offset %#x is out of order or not within the volume of %#x bytes",
+				run.Size, run.Offset, c.size)
+		}
+		if err != nil {
+			return nil, err
+		}
+		last = run.Offset + run.Size
+		begin, end := roundTo(run.Offset, c.sectorSize), last/c.sectorSize*c.sectorSize
+		if begin >= end {
+			continue
+		}
+		if len(list) > maxRunList-2*binary.MaxVarintLen64 {
+			break
+		}
+		list = binary.AppendUvarint(list, uint64((begin-at)/c.sectorSize))
+		list = binary.AppendUvarint(list, uint64((end-begin)/c.sectorSize))
+		at = end
+	}
+	return list, nil
+}
+
 // used are the runs to encrypt, in whole sectors: all but the first sectors, what is free, and where the metadata come.
-func (c *converter) used(o Options) iter.Seq2[Extent, error] {
-	taken := map[int64]int64{o.Placement.Header: headerAreaSize}
-	for _, offset := range o.Placement.Metadata {
+func (c *converter) used(free runList, p Placement) iter.Seq[Extent] {
+	taken := map[int64]int64{p.Header: headerAreaSize}
+	for _, offset := range p.Metadata {
 		taken[offset] = blockAreaSize
 	}
-	return func(yield func(Extent, error) bool) {
+	return func(yield func(Extent) bool) {
 		at := int64(headerAreaSize)
 		emit := func(end int64) bool { // from at to end, but for what is taken
 			for at < end {
@@ -272,7 +312,7 @@ func (c *converter) used(o Options) iter.Seq2[Extent, error] {
 						run = offset
 					}
 				}
-				if run > at && !yield(Extent{at, run - at}, nil) {
+				if run > at && !yield(Extent{at, run - at}) {
 					return false
 				}
 				at = max(run, skip)
@@ -280,39 +320,28 @@ func (c *converter) used(o Options) iter.Seq2[Extent, error] {
 			return true
 		}
 		last := int64(0)
-		free := o.Free
-		if free == nil {
-			free = func(func(Extent, error) bool) {}
-		}
-		for run, err := range free {
-			if err == nil && (run.Offset < last || run.Size < 0 || run.Size > c.size || run.Offset > c.size-run.Size) {
-				err = fmt.Errorf("the free run of %#x bytes at offset %#x is out of order or not within the volume of %#x bytes",
-					run.Size, run.Offset, c.size)
-			}
-			if err != nil {
-				yield(Extent{}, err)
+		for rest := free; len(rest) > 0; {
+			before, n := binary.Uvarint(rest)
+			count, m := binary.Uvarint(rest[n:])
+			rest = rest[n+m:]
+			begin := last + int64(before)*c.sectorSize
+			if !emit(begin) {
 				return
 			}
-			last = run.Offset + run.Size
-			if !emit(roundTo(run.Offset, c.sectorSize)) {
-				return
-			}
-			at = max(at, last/c.sectorSize*c.sectorSize)
+			last = begin + int64(count)*c.sectorSize
+			at = max(at, last)
 		}
 		emit(c.size)
 	}
 }
 
 // run encrypts the runs in chunks, as many at once as there are processors.
-func (c *converter) run(ctx context.Context, used iter.Seq2[Extent, error]) error {
+func (c *converter) run(ctx context.Context, used iter.Seq[Extent]) error {
 	group, ctx := errgroup.WithContext(ctx)
 	chunks := make(chan Extent)
 	group.Go(func() error {
 		defer close(chunks)
-		for e, err := range used {
-			if err != nil {
-				return err
-			}
+		for e := range used {
 			for e.Size > 0 {
 				n := min(e.Size, chunkSize-e.Offset%chunkSize)
 				select {

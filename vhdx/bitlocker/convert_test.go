@@ -210,3 +210,53 @@ func judge(t testing.TB, path string, k *keys, info Info) {
 	open(PassphraseProtector, "-", string(k.passphrase), "-p", string(k.passphrase))
 	open(ExternalKeyProtector, bek, "", "-s", bek)
 }
+
+// TestConvertAsksForFreeRunsFirst: the bitmap that tells them is a file of the volume, and soon encrypted with it.
+func TestConvertAsksForFreeRunsFirst(t *testing.T) {
+	const size = 16 << 20
+	f := create(t, size)
+	want := random(size)
+	_, err := f.WriteAt(want, 0)
+	require.NoError(t, err)
+	free := []Extent{{1 << 20, 4 << 20}, {6 << 20, 3 << 20}, {10 << 20, 1 << 20}, {12 << 20, 4<<20 - 1}}
+	told := 0
+	runs := func(yield func(Extent, error) bool) {
+		for _, e := range free {
+			now := make([]byte, size)
+			_, err := f.ReadAt(now, 0)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(want, now), "run %d is asked for after something was written", told)
+			told++
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+	place := Placement{Metadata: [3]int64{1 << 20, 6 << 20, 10 << 20}, Header: 2 << 20, Spare: 3 << 20}
+	_, err = Convert(t.Context(), f, f, size, Options{SectorSize: 512, Placement: place, Protectors: []NewProtector{ClearKey{}}, Free: runs})
+	require.NoError(t, err)
+	require.Equal(t, len(free), told)
+
+	now := make([]byte, size)
+	_, err = f.ReadAt(now, 0)
+	require.NoError(t, err)
+	v, err := Open(f, size)
+	require.NoError(t, err)
+	require.NoError(t, v.Unlock(ClearKey{}))
+	plain := make([]byte, size)
+	_, err = v.ReadAt(plain, 0)
+	require.NoError(t, err)
+	for at := int64(0); at < size; at += 512 {
+		sector := func(b []byte) []byte { return b[at : at+512] }
+		within := func(offset, length int64) bool { return offset <= at && at < offset+length }
+		if slices.ContainsFunc(free, func(e Extent) bool { return within(e.Offset, e.Size-511) }) {
+			own := within(place.Header, headerAreaSize)
+			for _, offset := range place.Metadata {
+				own = own || within(offset, blockAreaSize)
+			}
+			require.True(t, own || bytes.Equal(sector(want), sector(now)), "free at %#x", at)
+		} else {
+			require.True(t, bytes.Equal(sector(want), sector(plain)), "in use at %#x", at)
+		}
+	}
+}

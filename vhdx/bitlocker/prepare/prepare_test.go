@@ -3,6 +3,7 @@ package prepare
 import (
 	"io"
 	"io/fs"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -64,4 +65,31 @@ func TestVolume(t *testing.T) {
 		}
 		require.NoError(t, d.Close())
 	}
+}
+
+// TestLargeVolume has a bitmap that is read in several pieces: what is free stays as it is, beyond the first piece too.
+func TestLargeVolume(t *testing.T) {
+	path := volumetest.Windows(t, volumetest.Options{OSSize: 5 << 30})
+	taken := func() int64 {
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		return info.Size()
+	}
+	before := taken()
+	d, err := vhdx.OpenReadWrite(path)
+	require.NoError(t, err)
+	l, err := volume.Read(d)
+	require.NoError(t, err)
+	p, ok := l.OSVolume()
+	require.True(t, ok)
+	at := &part{d, p.Offset(), p.Length()}
+	require.NoError(t, Volume(t.Context(), d, p, Options{}))
+	v, err := bitlocker.Open(at, p.Length())
+	require.NoError(t, err)
+	require.NoError(t, v.Unlock(bitlocker.ClearKey{}))
+	plain, err := ntfs.Open(v, v.Size())
+	require.NoError(t, err)
+	require.NoError(t, plain.Check())
+	require.NoError(t, d.Close())
+	require.Less(t, taken(), before+64<<20)
 }
