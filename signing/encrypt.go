@@ -4,34 +4,65 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/scutum-project/scutum/vhdx"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
+	"github.com/scutum-project/scutum/vhdx/bitlocker"
 	"github.com/scutum-project/scutum/vhdx/bitlocker/prepare"
+	"github.com/scutum-project/scutum/vhdx/ntfs"
 	"github.com/scutum-project/scutum/vhdx/volume"
 )
 
-// ErrNotWindows says that a template has no volume for BitLocker.
-var ErrNotWindows = errors.New("BitLocker is for Windows templates: a Linux template is encrypted with LUKS already")
+// Why a template is not encrypted, besides the errors of package ntfs.
+var (
+	ErrNotWindows  = errors.New("BitLocker is for Windows templates: a Linux template is encrypted with LUKS already")
+	ErrOtherMethod = errors.New("the volume is encrypted already, with another method")
+)
 
 // EncryptTemplate is SignTemplate for a template whose operating-system volume becomes a BitLocker volume first, with a
-// clear key, as package prepare makes it. A volume that is one already stays as it is.
+// clear key, as package prepare makes it. A volume that is one already stays as it is; when it is not of the method, the
+// error is ErrOtherMethod. Method zero takes any, and encrypts with AES-XTS-128.
 //
 // All of it happens in a copy beside the file, which takes the file's place when it is signed: whatever the error, and when
 // ctx is cancelled, or the machine stops, the file is byte for byte as it was. The folder needs room for the copy. Progress
 // is told of three parts of the same size: to copy, to encrypt and to hash.
-func EncryptTemplate(ctx context.Context, path string, o SignOptions) (*Signed, error) {
-	s, err := encryptTemplate(ctx, path, o)
+func EncryptTemplate(ctx context.Context, path string, method bitlocker.Method, o SignOptions) (*Signed, error) {
+	s, err := encryptTemplate(ctx, path, method, o)
 	if err != nil {
 		return nil, fmt.Errorf("sign %s: %w", path, err)
 	}
 	return s, nil
 }
 
-func encryptTemplate(ctx context.Context, path string, o SignOptions) (*Signed, error) {
+// CheckEncrypt says why EncryptTemplate refuses a disk that is fit to be a template, as far as that shows without reading
+// all of its volume: ErrNotWindows, or the error of package ntfs for a volume that must not be changed.
+func CheckEncrypt(d *vhdx.Disk, l *volume.Layout) error {
+	p, ok := l.OSVolume()
+	switch {
+	case !ok || l.OS != volume.Windows:
+		return ErrNotWindows
+	case p.FileSystem == volume.BitLocker:
+		return nil
+	}
+	v, err := ntfs.Open(io.NewSectionReader(d, p.Offset(), p.Length()), p.Length())
+	if err != nil {
+		return fmt.Errorf("partition %d: %w", p.Index, err)
+	}
+	state, err := v.State()
+	if err == nil {
+		err = state.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("partition %d: %w", p.Index, err)
+	}
+	return nil
+}
+
+func encryptTemplate(ctx context.Context, path string, method bitlocker.Method, o SignOptions) (*Signed, error) {
 	if o.At.IsZero() {
 		o.At = time.Now()
 	}
@@ -54,7 +85,7 @@ func encryptTemplate(ctx context.Context, path string, o SignOptions) (*Signed, 
 	if err != nil {
 		return nil, err
 	}
-	system, err := osVolume(f, path, o)
+	system, err := osVolume(f, path, method, o)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +101,7 @@ func encryptTemplate(ctx context.Context, path string, o SignOptions) (*Signed, 
 	if err := copyFile(ctx, out, path, parts(0)); err != nil {
 		return nil, fmt.Errorf("copy it: %w", withoutPath(err))
 	}
-	if err := encryptVolume(ctx, out.File, path, system, parts(1)); err != nil {
+	if err := encryptVolume(ctx, out.File, path, system, prepare.Options{Method: method, Progress: parts(1)}); err != nil {
 		return nil, err
 	}
 	o.Progress = parts(2)
@@ -89,34 +120,28 @@ func encryptTemplate(ctx context.Context, path string, o SignOptions) (*Signed, 
 	return signed, withoutPath(out.Commit())
 }
 
-// osVolume is the operating-system volume of a disk that is fit to be a template.
-func osVolume(f *os.File, path string, o SignOptions) (p volume.Partition, err error) {
-	d, err := vhdx.OpenFile(f, vhdx.Options{Path: path, WithoutParent: true})
+// osVolume is the operating-system volume of a disk that is fit to be a template, and to be encrypted.
+func osVolume(f *os.File, path string, method bitlocker.Method, o SignOptions) (p volume.Partition, err error) {
+	d, l, err := openFit(f, path)
 	if err != nil {
 		return p, err
 	}
 	defer d.Close()
-	switch info := d.Info(); {
-	case info.LogReplayed:
-		return p, ErrDirtyLog
-	case info.RegionTablesDiffer:
-		return p, ErrRegionTables
-	}
-	l, err := volume.Read(d)
-	if err != nil {
-		return p, err
-	}
-	if err := fitness(l); err != nil {
-		return p, err
-	}
 	if _, err := o.osType(l); err != nil {
 		return p, err
 	}
-	if l.OS != volume.Windows {
-		return p, ErrNotWindows
+	if err := CheckEncrypt(d, l); err != nil {
+		return p, err
 	}
 	p, _ = l.OSVolume()
-	return p, nil
+	if p.FileSystem != volume.BitLocker || method == 0 {
+		return p, nil
+	}
+	v, err := bitlocker.Open(io.NewSectionReader(d, p.Offset(), p.Length()), p.Length())
+	if err == nil && v.Info().Method != method {
+		err = fmt.Errorf("%w: it has %s, and not %s", ErrOtherMethod, v.Info().Method, method)
+	}
+	return p, err
 }
 
 // copyFile copies the file at path, without its holes.
@@ -139,12 +164,16 @@ func copyFile(ctx context.Context, out *atomicfile.File, path string, progress P
 	return vhdx.Copy(ctx, out, src, func(done int64) { progress(done, src.Size()) })
 }
 
-func encryptVolume(ctx context.Context, f *os.File, path string, p volume.Partition, progress Progress) error {
+func encryptVolume(ctx context.Context, f *os.File, path string, p volume.Partition, o prepare.Options) error {
 	d, err := vhdx.OpenFile(f, vhdx.Options{Path: path, Writable: true, WithoutParent: true})
 	if err != nil {
 		return err
 	}
-	return errors.Join(prepare.Volume(ctx, d, p, prepare.Options{Progress: progress}), d.Close())
+	err = prepare.Volume(ctx, d, p, o)
+	if closing := d.Close(); err == nil {
+		err = closing
+	}
+	return err
 }
 
 // thirds makes one progress of three, each of which counts for size bytes.

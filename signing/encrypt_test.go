@@ -36,7 +36,7 @@ func TestEncryptTemplate(t *testing.T) {
 		require.LessOrEqual(t, done, total)
 		last = done
 	}
-	signed, err := signing.EncryptTemplate(t.Context(), link, o)
+	signed, err := signing.EncryptTemplate(t.Context(), link, 0, o)
 	require.NoError(t, err)
 	require.Equal(t, volume.BitLocker, signed.Catalog.OSVolume().FileSystem)
 	info, err := os.Lstat(path)
@@ -71,14 +71,14 @@ func TestEncryptTemplateInterrupted(t *testing.T) {
 				cancel()
 			}
 		}
-		_, err := signing.EncryptTemplate(ctx, path, o)
+		_, err := signing.EncryptTemplate(ctx, path, 0, o)
 		require.ErrorIs(t, err, context.Canceled, "%v", part)
 		same(t)
 		cancel()
 	}
 	o, full := signOptions(t), errors.New("no room for the catalog")
 	o.Ready = func(*signing.Signed) error { return full }
-	_, err = signing.EncryptTemplate(t.Context(), path, o)
+	_, err = signing.EncryptTemplate(t.Context(), path, 0, o)
 	require.ErrorIs(t, err, full)
 	same(t)
 }
@@ -94,6 +94,6 @@ func TestEncryptTemplateChanged(t *testing.T) {
 		require.NoError(t, err)
 		return d.Close()
 	}
-	_, err := signing.EncryptTemplate(t.Context(), path, o)
+	_, err := signing.EncryptTemplate(t.Context(), path, 0, o)
 	require.ErrorIs(t, err, signing.ErrChanged)
 }

@@ -152,29 +152,38 @@ func (o SignOptions) osType(l *volume.Layout) (string, error) {
 
 // catalogOf hashes the disk in a file that is open.
 func catalogOf(ctx context.Context, f *os.File, path string, t Template, o SignOptions) (*Catalog, error) {
-	d, err := vhdx.OpenFile(f, vhdx.Options{Path: path, WithoutParent: true})
+	d, l, err := openFit(f, path)
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	switch info := d.Info(); {
-	case info.LogReplayed:
-		return nil, ErrDirtyLog
-	case info.RegionTablesDiffer:
-		return nil, ErrRegionTables
-	}
-	l, err := volume.Read(d)
-	if err != nil {
-		return nil, err
-	}
-	if err := fitness(l); err != nil {
-		return nil, err
-	}
 	osType, err := o.osType(l)
 	if err != nil {
 		return nil, err
 	}
 	return Build(ctx, d, l, BuildOptions{Template: t, Type: osType, Created: o.At, Progress: o.Progress})
+}
+
+// openFit opens the disk in a file, and requires it to be fit to be a template.
+func openFit(f *os.File, path string) (*vhdx.Disk, *volume.Layout, error) {
+	d, err := vhdx.OpenFile(f, vhdx.Options{Path: path, WithoutParent: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := volume.Read(d)
+	switch info := d.Info(); {
+	case info.LogReplayed:
+		err = ErrDirtyLog
+	case info.RegionTablesDiffer:
+		err = ErrRegionTables
+	case err == nil:
+		err = fitness(l)
+	}
+	if err != nil {
+		_ = d.Close()
+		return nil, nil, err
+	}
+	return d, l, nil
 }
 
 // fitness joins the reasons why a disk is not fit to be a template.

@@ -11,14 +11,19 @@ import (
 	"github.com/scutum-project/scutum/signing"
 	"github.com/scutum-project/scutum/vhdx"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
+	"github.com/scutum-project/scutum/vhdx/bitlocker"
 	"github.com/scutum-project/scutum/vhdx/volume"
 )
 
 type templateSign struct {
 	name, version, osType, like, vsc string
 	force, bitLocker                 bool
+	cipher                           string
 	signer                           signerSource
 }
+
+// ciphers are what --cipher takes.
+var ciphers = map[string]bitlocker.Method{"xts-128": bitlocker.AESXTS128, "xts-256": bitlocker.AESXTS256}
 
 func templateSignCommand() *cobra.Command {
 	var o templateSign
@@ -31,13 +36,16 @@ fails or is interrupted, the file is as it was.
 
 With --bitlocker the volume of a Windows template is encrypted first, with a key that
 lies on it in clear until a machine made from it puts its own protectors there. That
-happens in a copy beside the file, which takes its place when it is signed.
+happens in a copy beside the file, which takes its place when it is signed: the folder
+needs room for it. --cipher says how, as in Windows; machines keep that. A volume that
+was prepared before stays as it is.
 
 With --like, name and the next version come from another disk that the same key
 has signed, as far as they are not given. A disk that is signed already needs --force.`,
 		Example: `  scutum template sign template.vhdx --name "Windows Server 2025" --version 1.0.0.0 --cert signer.pfx
   scutum template sign template.vhdx --name Ubuntu --version 1.0.0.0 --type linux --cert signer.pem --key signer.key
   scutum template sign template.vhdx --name Windows --version 1.0.0.0 --cert signer.pfx --bitlocker
+  scutum template sign template.vhdx --name Windows --version 1.0.0.0 --cert signer.pfx --bitlocker --cipher xts-256
   scutum template sign patched.vhdx --like template.vhdx --cert signer.pfx --password-file secret --vsc patched.vsc`,
 		Args: exactArgs("DISK.vhdx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -46,12 +54,16 @@ has signed, as far as they are not given. A disk that is signed already needs --
 				return err
 			}
 			facts := struct {
-				Disk    string       `json:"disk"`
-				VSC     string       `json:"vsc,omitempty"`
-				Catalog catalogFacts `json:"catalog"`
-			}{args[0], o.vsc, factsOfCatalog(signed)}
+				Disk      string       `json:"disk"`
+				VSC       string       `json:"vsc,omitempty"`
+				BitLocker bool         `json:"bitLocker"` // prepared for it, now or before
+				Catalog   catalogFacts `json:"catalog"`
+			}{args[0], o.vsc, signed.Catalog.OSVolume().FileSystem == volume.BitLocker, factsOfCatalog(signed)}
 			return report(cmd, facts, func(s *sheet) {
 				s.facts(append([]string{"disk", facts.Disk}, append(facts.Catalog.pairs(), "saved as", facts.VSC)...)...)
+				if facts.BitLocker {
+					s.line("The system volume is prepared for BitLocker.")
+				}
 				s.line("The disk is signed.")
 			})
 		},
@@ -64,6 +76,8 @@ has signed, as far as they are not given. A disk that is signed already needs --
 	cmd.Flags().StringVar(&o.vsc, "vsc", "", "save the catalog also as `OUT.vsc`")
 	o.signer.flags(cmd)
 	cmd.Flags().BoolVar(&o.bitLocker, "bitlocker", false, "make the system volume a BitLocker volume with a clear key first")
+	cmd.Flags().StringVar(&o.cipher, "cipher", "", "how --bitlocker encrypts, with AES: `METHOD` xts-128 (which Windows uses by default) or xts-256")
+	oneOf(cmd, "cipher", "xts-128", "xts-256")
 	cmd.Flags().BoolVar(&o.force, "force", false, "replace the catalog that the disk has, and the file of --vsc")
 	jsonFlag(cmd)
 	required(cmd, "cert")
@@ -107,7 +121,9 @@ func (o *templateSign) run(cmd *cobra.Command, path string) (*signing.Signed, er
 func (o *templateSign) sign(ctx context.Context, path string, options signing.SignOptions) (*signing.Signed, error) {
 	sign := signing.SignTemplate
 	if o.bitLocker {
-		sign = signing.EncryptTemplate
+		sign = func(ctx context.Context, path string, options signing.SignOptions) (*signing.Signed, error) {
+			return signing.EncryptTemplate(ctx, path, ciphers[o.cipher], options)
+		}
 	}
 	if o.vsc == "" {
 		return sign(ctx, path, options)
@@ -154,6 +170,13 @@ func (o *templateSign) options() (options signing.SignOptions, err error) {
 	}
 	if o.osType != "" && o.osType != volume.Windows && o.osType != volume.Linux {
 		return options, fmt.Errorf("--type: %q is neither windows nor linux", o.osType)
+	}
+	switch _, known := ciphers[o.cipher]; {
+	case o.cipher == "":
+	case !known:
+		return options, fmt.Errorf("--cipher: %q is neither xts-128 nor xts-256", o.cipher)
+	case !o.bitLocker:
+		return options, errors.New("--cipher is for --bitlocker")
 	}
 	options.Name, options.Type = o.name, o.osType
 	if o.version != "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,17 +22,19 @@ func vhdxBitLockerCommand() *cobra.Command {
 
 // bitLockerFacts is a BitLocker volume in the output of commands.
 type bitLockerFacts struct {
-	Partition     int               `json:"partition"`
-	Volume        string            `json:"volume"` // BitLocker's identifier
-	Description   string            `json:"description"`
-	Created       string            `json:"created"`
-	Method        string            `json:"method"`
-	Size          int64             `json:"size"`
-	SectorSize    int               `json:"sectorSize"`
-	State         string            `json:"state"` // encrypted, suspended or converting
-	EncryptedSize int64             `json:"encryptedSize"`
-	MetadataGood  [3]bool           `json:"metadataGood"`
-	Protectors    []volumeProtector `json:"protectors"`
+	Partition      int               `json:"partition"`
+	Volume         string            `json:"volume"` // BitLocker's identifier
+	Description    string            `json:"description"`
+	Created        string            `json:"created"`
+	Method         string            `json:"method"`
+	Size           int64             `json:"size"`
+	SectorSize     int               `json:"sectorSize"`
+	ToGo           bool              `json:"toGo"`
+	State          string            `json:"state"` // encrypted, suspended or converting
+	EncryptOnWrite bool              `json:"encryptOnWrite"`
+	EncryptedSize  int64             `json:"encryptedSize"`
+	MetadataGood   [3]bool           `json:"metadataGood"`
+	Protectors     []volumeProtector `json:"protectors"`
 }
 
 type volumeProtector struct {
@@ -44,8 +47,8 @@ type volumeProtector struct {
 func factsOfBitLocker(partition int, info bitlocker.Info) bitLockerFacts {
 	f := bitLockerFacts{
 		Partition: partition, Volume: info.ID.String(), Description: info.Description, Created: moment(info.Created),
-		Method: info.Method.String(), Size: info.Size, SectorSize: info.SectorSize, State: "encrypted",
-		EncryptedSize: info.EncryptedSize, MetadataGood: info.MetadataGood, Protectors: []volumeProtector{},
+		Method: info.Method.String(), Size: info.Size, SectorSize: info.SectorSize, ToGo: info.ToGo,
+		State: "encrypted", EncryptOnWrite: info.EncryptOnWrite, EncryptedSize: info.EncryptedSize, MetadataGood: info.MetadataGood, Protectors: []volumeProtector{},
 	}
 	for _, p := range info.Protectors {
 		f.Protectors = append(f.Protectors, volumeProtector{p.ID.String(), p.Kind.String(), p.Label, moment(p.Changed)})
@@ -59,13 +62,17 @@ func factsOfBitLocker(partition int, info bitlocker.Info) bitLockerFacts {
 	return f
 }
 
-func (f *bitLockerFacts) text(s *sheet) {
+func (f *bitLockerFacts) pairs() []string {
 	state := f.State
 	switch state {
 	case "suspended":
 		state += ": its key lies on it in clear"
 	case "converting":
-		state += fmt.Sprintf(": encrypted up to %s", formatBytes(f.EncryptedSize))
+		state += ": Windows is not done with encrypting or decrypting it"
+	}
+	kind := ""
+	if f.ToGo {
+		kind = "BitLocker To Go"
 	}
 	good := 0
 	for _, g := range f.MetadataGood {
@@ -73,15 +80,19 @@ func (f *bitLockerFacts) text(s *sheet) {
 			good++
 		}
 	}
+	metadata := fmt.Sprintf("%d of 3 copies are whole", good)
+	if good == 1 {
+		metadata = "1 of 3 copies is whole"
+	}
 	pairs := []string{
-		"partition", fmt.Sprint(f.Partition), "volume", f.Volume, "description", f.Description, "encrypted on", f.Created,
+		"partition", fmt.Sprint(f.Partition), "volume", f.Volume, "description", f.Description, "kind", kind, "encrypted on", f.Created,
 		"method", fmt.Sprintf("%s, sectors of %d bytes", f.Method, f.SectorSize), "size", formatBytes(f.Size), "state", state,
-		"metadata", fmt.Sprintf("%d of 3 copies are whole", good),
+		"metadata", metadata,
 	}
 	for _, p := range f.Protectors {
 		pairs = append(pairs, "protector", strings.TrimSpace(p.ID+"  "+p.Kind+"  "+p.Label))
 	}
-	s.facts(pairs...)
+	return pairs
 }
 
 func vhdxBitLockerInfoCommand() *cobra.Command {
@@ -107,7 +118,7 @@ status is 1.`,
 				s.facts("disk", all.Disk)
 				for _, f := range facts {
 					s.line("")
-					f.text(s)
+					s.facts(f.pairs()...)
 				}
 				if len(facts) == 0 {
 					s.line("The disk has no BitLocker volume.")
@@ -135,9 +146,9 @@ func bitLockerVolumes(path string) ([]bitLockerFacts, error) {
 	}
 	facts := []bitLockerFacts{}
 	for _, p := range partitions {
-		v, err := bitlocker.Open(window{d, p.Offset(), p.Length()}, p.Length())
+		v, err := openBitLocker(d, p)
 		if err != nil {
-			return nil, fmt.Errorf("%s: partition %d: %w", path, p.Index, err)
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		facts = append(facts, factsOfBitLocker(p.Index, v.Info()))
 	}
@@ -157,6 +168,14 @@ func bitLockerPartitions(d *vhdx.Disk) ([]volume.Partition, error) {
 		}
 	}
 	return all, nil
+}
+
+func openBitLocker(d *vhdx.Disk, p volume.Partition) (*bitlocker.Volume, error) {
+	v, err := bitlocker.Open(io.NewSectionReader(d, p.Offset(), p.Length()), p.Length())
+	if err != nil {
+		return nil, fmt.Errorf("partition %d: %w", p.Index, err)
+	}
+	return v, nil
 }
 
 // bitLockerPartition is the one with that number, or the only one.
@@ -179,17 +198,4 @@ func bitLockerPartition(d *vhdx.Disk, number int) (p volume.Partition, err error
 		return p, fmt.Errorf("the disk has several BitLocker volumes: say which with --partition (%s)", strings.Join(numbers, ", "))
 	}
 	return p, fmt.Errorf("partition %d is no BitLocker volume; there are: %s", number, strings.Join(numbers, ", "))
-}
-
-// A window is a range of a disk.
-type window struct {
-	disk         *vhdx.Disk
-	offset, size int64
-}
-
-func (w window) ReadAt(b []byte, off int64) (int, error) {
-	if off < 0 || off > w.size || int64(len(b)) > w.size-off {
-		return 0, fmt.Errorf("read %d bytes at offset %#x: beyond the end of the partition of %#x bytes", len(b), off, w.size)
-	}
-	return w.disk.ReadAt(b, w.offset+off)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -77,9 +79,9 @@ func (o *bitLockerUnlock) run(cmd *cobra.Command, disk, out string) error {
 	if err != nil {
 		return err
 	}
-	v, err := bitlocker.Open(window{d, p.Offset(), p.Length()}, p.Length())
+	v, err := named(openBitLocker(d, p))(disk)
 	if err != nil {
-		return fmt.Errorf("%s: partition %d: %w", disk, p.Index, err)
+		return err
 	}
 	defer v.Lock()
 	credential, err := o.credential(cmd.Context())
@@ -87,10 +89,10 @@ func (o *bitLockerUnlock) run(cmd *cobra.Command, disk, out string) error {
 		return err
 	}
 	if err := v.Unlock(credential); err != nil {
-		return fmt.Errorf("%s: partition %d: %w", disk, p.Index, err)
+		return fmt.Errorf("%s: partition %d: %w", disk, p.Index, advised(err, v.Info()))
 	}
 	if err := o.write(cmd, d, p, v, out, to); err != nil {
-		return fmt.Errorf("decrypt %s to %s: %w", disk, out, err)
+		return fmt.Errorf("decrypt %s to %s: %w", disk, out, advised(err, v.Info()))
 	}
 	facts := struct {
 		File   string         `json:"file"`
@@ -98,8 +100,7 @@ func (o *bitLockerUnlock) run(cmd *cobra.Command, disk, out string) error {
 		Volume bitLockerFacts `json:"volume"`
 	}{out, to, factsOfBitLocker(p.Index, v.Info())}
 	return report(cmd, facts, func(s *sheet) {
-		s.facts("file", facts.File, "format", facts.Format)
-		facts.Volume.text(s)
+		s.facts(append([]string{"file", facts.File, "format", facts.Format}, facts.Volume.pairs()...)...)
 		s.line("The file is not encrypted.")
 	})
 }
@@ -150,6 +151,29 @@ func (o *bitLockerUnlock) credential(ctx context.Context) (bitlocker.Credential,
 	return bitlocker.ExternalKey{ID: bitlocker.GUID(key.ID), Key: key.Key}, nil
 }
 
+// advised adds to the error of a volume what to do about it.
+func advised(err error, info bitlocker.Info) error {
+	switch {
+	case errors.Is(err, bitlocker.ErrNoProtector):
+		var kinds []string
+		for _, p := range info.Protectors {
+			kind := p.Kind.String()
+			if p.Kind == bitlocker.ExternalKeyProtector {
+				kind += " " + p.ID.String()
+			}
+			if !slices.Contains(kinds, kind) {
+				kinds = append(kinds, kind)
+			}
+		}
+		return fmt.Errorf("%w; it has: %s", err, strings.Join(kinds, ", "))
+	case errors.Is(err, bitlocker.ErrWrongKey):
+		return fmt.Errorf("%w; try again, or with another of its protectors, which \"scutum vhdx bitlocker info\" lists", err)
+	case errors.Is(err, bitlocker.ErrMetadata) && !info.Encrypted:
+		return fmt.Errorf("%w; let Windows finish to encrypt or decrypt the volume first", err)
+	}
+	return err
+}
+
 func (o *bitLockerUnlock) write(cmd *cobra.Command, d *vhdx.Disk, p volume.Partition, v *bitlocker.Volume, out, to string) error {
 	f, err := atomicfile.Create(out, o.force)
 	if err != nil {
@@ -159,7 +183,7 @@ func (o *bitLockerUnlock) write(cmd *cobra.Command, d *vhdx.Disk, p volume.Parti
 	if err := f.Chmod(0o600); err != nil { // what was a secret
 		return err
 	}
-	src := &unlocked{d, v, window{d, p.Offset(), p.Length()}, to == "raw"}
+	src := &unlocked{disk: d, plain: v, offset: p.Offset(), alone: to == "raw"}
 	update, finish := progress(cmd, "decrypting")
 	defer finish()
 	done := func(n int64) { update(n, src.Size()) }
@@ -185,15 +209,19 @@ func unlockToVHDX(ctx context.Context, f *atomicfile.File, path string, old *vhd
 	if err != nil {
 		return err
 	}
-	return errors.Join(vhdx.Copy(ctx, d, src, done), d.Close())
+	err = vhdx.Copy(ctx, d, src, done)
+	if closing := d.Close(); err == nil {
+		err = closing
+	}
+	return err
 }
 
 // unlocked is a volume decrypted, or its whole disk. What the disk never held stays zero, and is not decrypted to noise.
 type unlocked struct {
-	disk  *vhdx.Disk
-	plain *bitlocker.Volume
-	at    window
-	alone bool // without the rest of the disk
+	disk   *vhdx.Disk
+	plain  *bitlocker.Volume
+	offset int64 // of the volume on the disk
+	alone  bool  // without the rest of the disk
 }
 
 func (u *unlocked) Size() int64 {
@@ -213,7 +241,7 @@ func (u *unlocked) ReadAt(b []byte, off int64) (int, error) {
 	for len(b) > 0 {
 		var n int
 		var err error
-		in := off - u.at.offset
+		in := off - u.offset
 		switch {
 		case in < 0:
 			n, err = u.disk.ReadAt(b[:min(int64(len(b)), -in)], off)
@@ -234,7 +262,7 @@ func (u *unlocked) ReadAt(b []byte, off int64) (int, error) {
 func (u *unlocked) Extents(off, length int64) iter.Seq2[vhdx.Extent, error] {
 	shift := int64(0)
 	if u.alone {
-		shift = u.at.offset
+		shift = u.offset
 	}
 	return func(yield func(vhdx.Extent, error) bool) {
 		for e, err := range u.disk.Extents(off+shift, length) {
