@@ -11,16 +11,19 @@ import (
 	"github.com/scutum-project/scutum/vhdx/ntfs"
 )
 
-// MaxFiles bounds the files that are named of one alteration, and maxTouched the alterations whose files are looked for.
+// MaxFiles bounds the files that are named of one alteration, maxTouched the alterations whose files are looked for, and
+// maxOwners how often a piece of a volume is found to be somebody's: in one whose files own the same clusters there is no
+// end to that.
 const (
 	MaxFiles   = 100
 	maxTouched = 1000
+	maxOwners  = 16 << 20
 )
 
 // Touched are the files that an alteration touches.
 type Touched struct {
 	Files []string // paths such as "Windows/win.ini", and "Windows/win.ini:stream"; by their places
-	More  bool     // there are more than MaxFiles
+	More  bool     // there are more than MaxFiles, or it would take too long to find them
 }
 
 // Files names the files of NTFS volumes that the alterations touch, as the disk has them now: whoever altered it may have
@@ -51,6 +54,7 @@ type fileNames struct {
 	owners *ntfs.Owners
 	size   int64 // of a cluster
 	paths  map[uint64]string
+	left   int // of maxOwners
 }
 
 // newFileNames is nil for a volume whose files cannot be named.
@@ -73,7 +77,7 @@ func newFileNames(d *vhdx.Disk, in Range) *fileNames {
 	if err != nil {
 		return nil
 	}
-	return &fileNames{v, owners, int64(v.Info().ClusterSize), map[uint64]string{}}
+	return &fileNames{v, owners, int64(v.Info().ClusterSize), map[uint64]string{}, maxOwners}
 }
 
 // piece is how many clusters are asked for at once, so that little is listed that is not named.
@@ -82,7 +86,12 @@ const piece = 1024
 func (n *fileNames) in(r Range) (t Touched) {
 	first, end := r.Offset/n.size, min((r.End()+n.size-1)/n.size, n.v.Info().Clusters)
 	for ; first < end; first += piece {
-		for _, o := range n.owners.Of(ntfs.Extent{First: first, Count: min(piece, end-first)}) {
+		owners := n.owners.Of(ntfs.Extent{First: first, Count: min(piece, end-first)})
+		if n.left -= len(owners); n.left < 0 {
+			t.More = true
+			return t
+		}
+		for _, o := range owners {
 			name := n.path(o.Record)
 			if o.Stream != "" && o.Stream != "$DATA" {
 				name += ":" + o.Stream

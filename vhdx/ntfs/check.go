@@ -4,7 +4,8 @@ import "fmt"
 
 // Check reads the whole MFT and requires of every file that its records can be
 // read, and of every cluster in use that it has one owner and is taken by
-// $Bitmap: so that to take a free cluster harms no file. It fails with a
+// $Bitmap, the first cluster among them: so that to take a free cluster harms no
+// file. It fails with a
 // [DamageError], or with [ErrTooLarge] as [Volume.Owners] does. Clusters that
 // are taken and have no owner are no damage.
 func (v *Volume) Check() error {
@@ -26,6 +27,9 @@ func (v *Volume) check() error {
 		if i > 0 && o.reach[i-1] > r.first {
 			return damage(o.whose(r), r.first*v.clusterSize, "owns cluster %d, as another file or stream does: %s", r.first, o.whose(o.other(i)))
 		}
+	}
+	if len(o.runs) == 0 || o.runs[0].first != 0 {
+		return damage(recordName(recordBoot), 0, "nothing owns the first cluster, which holds the boot sector")
 	}
 	i := 0
 	for free, err := range v.Free() {

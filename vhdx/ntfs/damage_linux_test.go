@@ -127,6 +127,37 @@ func TestDamage(t *testing.T) {
 				nd.entries[0], nd.entries[1] = nd.entries[1], nd.entries[0]
 				require.NoError(b.t, b.e.putBlock(x, nd.vcn, nd.b, nd.entries, phaseLink))
 			}, func(v *Volume) error { _, err := v.ReadDir("many"); return err }, "not in order"},
+		"names out of order, and one to come among them": {
+			func(b *broken) {
+				x, err := b.e.v.directory(b.inode("many"))
+				require.NoError(b.t, err)
+				way, _, err := x.exactly(keyUnits(newFileName(0, 0, 0, 0, []uint16{'g'})))
+				require.NoError(b.t, err)
+				nd := way[len(way)-1].node
+				nd.entries[0], nd.entries[2] = nd.entries[2], nd.entries[0]
+				require.NoError(b.t, b.e.putBlock(x, nd.vcn, nd.b, nd.entries, phaseLink))
+			}, func(v *Volume) error {
+				e, err := Edit(v.r.(*patched), 6<<20)
+				require.NoError(t, err)
+				return e.WriteFile("many/g", nil)
+			}, "not in order"},
+		"the first cluster is nobody's": {
+			func(b *broken) {
+				n, err := b.e.v.inode(recordBoot)
+				require.NoError(b.t, err)
+				a := n.find(typeData, "")
+				a.runs[0].lcn, a.runs[0].count = 1, a.runs[0].count-1
+				a.allocated -= 512
+				a.size, a.initialized = a.allocated, a.allocated
+				b.save(n)
+				require.NoError(b.t, b.e.setBits(b.e.bits, phaseLink, 0, 1, false))
+			}, (*Volume).Check, "nothing owns the first cluster"},
+		"lower case is upper case": {
+			func(b *broken) {
+				n, err := b.e.v.inode(recordUpCase)
+				require.NoError(b.t, err)
+				require.NoError(b.t, b.e.writeStream(phaseLink, &stream{v: b.e.v, a: n.find(typeData, "")}, 2*'q', []byte{'q', 0}))
+			}, func(v *Volume) error { return nil }, "$UpCase makes 0x71 of the unit 0x71"},
 		"a block of an index torn": {
 			func(b *broken) {
 				_, nd := b.block("many", 1)

@@ -88,6 +88,11 @@ func (e *Editor) insert(dir *inode, reference uint64, key []byte) error {
 	if found {
 		return fs.ErrExist
 	}
+	for i := range way {
+		if err := x.ordered(way[i].node); err != nil {
+			return err
+		}
+	}
 	add := entry{reference: reference, key: key, sub: -1}
 	for level := len(way) - 1; ; level-- {
 		s := way[level]
@@ -108,6 +113,18 @@ func (e *Editor) insert(dir *inode, reference uint64, key []byte) error {
 		add = second.middle
 		way[level].second = second.vcn
 	}
+}
+
+// ordered requires that a node's names are in order: otherwise a name that is
+// there may not have been found.
+func (x *index) ordered(nd *node) error {
+	for i := 1; i < len(nd.entries) && !nd.entries[i].end; i++ {
+		before, after := keyUnits(nd.entries[i-1].key), keyUnits(nd.entries[i].key)
+		if x.v.upcase.collate(before, after) >= 0 {
+			return damage(x.what(nd.vcn), nd.at, "%q and %q are not in order", decodeName(appendUnits(nil, before)), decodeName(appendUnits(nil, after)))
+		}
+	}
+	return nil
 }
 
 // A halved node is the second half of a node and the entry between the halves.

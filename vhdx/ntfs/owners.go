@@ -18,6 +18,9 @@ type Owners struct {
 	// damaged volume runs overlap.
 	reach   []int64
 	streams []string
+	mft     []run   // of the MFT's $DATA, by their places on the volume
+	records *stream // the MFT's $BITMAP, once it was needed; nil: none
+	looked  bool
 	skipped int
 	fault   error
 }
@@ -58,6 +61,16 @@ func (v *Volume) Owners() (*Owners, error) {
 	slices.SortFunc(o.runs, func(a, b ownedRun) int {
 		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.record, b.record))
 	})
+	o.records, o.looked = nil, false
+	o.mft = slices.Clone(v.mft.a.runs)
+	slices.SortFunc(o.mft, func(a, b run) int { return cmp.Compare(a.lcn, b.lcn) })
+	for i, r := range o.mft {
+		if i > 0 && o.mft[i-1].lcn+o.mft[i-1].count > r.lcn {
+			o.skip(damage(recordName(recordMFT), r.lcn*v.clusterSize, "$DATA of the MFT has cluster %d twice", r.lcn))
+			o.mft = nil // nothing in it has a place of its own
+			break
+		}
+	}
 	o.reach = make([]int64, len(o.runs))
 	end := int64(0)
 	for i, r := range o.runs {
@@ -76,7 +89,7 @@ func (o *Owners) add(number uint64, b []byte, ids map[string]uint32) error {
 	}
 	r, err := parseRecord(number, at, b)
 	if err != nil {
-		if !o.v.recordFree(number) { // what a free record holds does not count
+		if !o.recordFree(number) { // what a free record holds does not count
 			o.skip(err)
 		}
 		return nil
@@ -121,17 +134,20 @@ func (o *Owners) add(number uint64, b []byte, ids map[string]uint32) error {
 }
 
 // recordFree tells whether the MFT's bitmap has a record as free.
-func (v *Volume) recordFree(number uint64) bool {
-	n, err := v.inode(recordMFT)
-	if err != nil {
-		return false
+func (o *Owners) recordFree(number uint64) bool {
+	if !o.looked {
+		o.looked = true
+		if n, err := o.v.inode(recordMFT); err == nil {
+			if a := n.find(typeBitmap, ""); a != nil {
+				o.records = &stream{v: o.v, a: a, what: n.name()}
+			}
+		}
 	}
-	a := n.find(typeBitmap, "")
-	if a == nil {
+	if o.records == nil {
 		return false
 	}
 	b := make([]byte, 1)
-	err = (&stream{v: v, a: a, what: n.name()}).read(b, int64(number/8))
+	err := o.records.read(b, int64(number/8))
 	return err == nil && b[0]>>(number%8)&1 == 0
 }
 
@@ -186,11 +202,10 @@ func (o *Owners) Of(e Extent) []Owner {
 // recordsIn appends the files whose records lie in clusters of the MFT.
 func (o *Owners) recordsIn(list []Owner, e Extent) []Owner {
 	size, record := o.v.clusterSize, int64(o.v.recordSize)
-	for _, r := range o.v.mft.a.runs {
+	i, _ := slices.BinarySearchFunc(o.mft, e.First+1, func(r run, at int64) int { return cmp.Compare(r.lcn+r.count, at) })
+	for ; i < len(o.mft) && o.mft[i].lcn < e.First+e.Count; i++ {
+		r := o.mft[i]
 		first, last := max(r.lcn, e.First), min(r.lcn+r.count, e.First+e.Count)
-		if first >= last {
-			continue
-		}
 		from, to := (r.vcn+first-r.lcn)*size, (r.vcn+last-r.lcn)*size
 		for number := uint64(from / record); number < min(uint64((to+record-1)/record), o.v.records()); number++ {
 			rec, err := o.v.record(number)
@@ -212,6 +227,7 @@ func (o *Owners) recordsIn(list []Owner, e Extent) []Owner {
 func (v *Volume) Path(number uint64) (string, error) {
 	var parts []string
 	units := 0
+	seen := map[uint64]bool{}
 	for at := number; at != recordRoot; {
 		n, err := v.inode(at)
 		if err != nil {
@@ -221,9 +237,10 @@ func (v *Volume) Path(number uint64) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("path of MFT record %d: %w", number, err)
 		}
-		if units += len(f.units) + 1; units > maxPath {
+		if units += len(f.units) + 1; units > maxPath || seen[at] {
 			return "", fmt.Errorf("path of MFT record %d: %w", number, n.base.damage(0, "its directories lead to each other"))
 		}
+		seen[at] = true
 		parts = append(parts, f.name)
 		at = recordOf(f.parent)
 	}

@@ -21,7 +21,18 @@ func (v *Volume) loadUpcase() error {
 	if err != nil {
 		return err
 	}
-	v.upcase = unitsOf(b)
+	u := upcase(unitsOf(b))
+	// Versions of Windows differ in what they make of other letters, but never in ASCII.
+	for c := range uint16(0x80) {
+		want := c
+		if c >= 'a' && c <= 'z' {
+			want -= 'a' - 'A'
+		}
+		if u[c] != want {
+			return n.base.damage(0, "$UpCase makes %#x of the unit %#x", u[c], c)
+		}
+	}
+	v.upcase = u
 	return nil
 }
 
