@@ -72,7 +72,7 @@ func number(b *tcglog.Boot, id tcglog.ID, name, expected string, good func(uint6
 	return finding{ok, describe(name, values), name + " " + expected}
 }
 
-func on(v uint64) bool { return v != 0 }
+func nonZero(v uint64) bool { return v != 0 }
 
 // describe names the different values that were measured.
 func describe[T comparable](name string, values []T) string {
@@ -185,7 +185,7 @@ func (s *Set) expects(kind Kind, what string) string {
 
 func hypervisorEnforcedCI(_ *Set, b *tcglog.Boot) verdict {
 	return together(
-		number(b, tcglog.HypervisorLaunchType, "hypervisor launch type", "not 0", on),
+		number(b, tcglog.HypervisorLaunchType, "hypervisor launch type", "not 0", nonZero),
 		number(b, tcglog.VBSHVCIPolicy, "hypervisor-enforced code integrity", "1 (on) or 2 (strict)", func(v uint64) bool { return v == 1 || v == 2 }),
 	)
 }
@@ -217,7 +217,7 @@ func identityKeyPresent(_ *Set, b *tcglog.Boot) verdict {
 }
 
 func vsmRunning(_ *Set, b *tcglog.Boot) verdict {
-	return together(number(b, tcglog.VSMLaunchType, "VSM launch type", "not 0", on))
+	return together(number(b, tcglog.VSMLaunchType, "VSM launch type", "not 0", nonZero))
 }
 
 // iommuEnabled wants that VSM does not start without an IOMMU, and that the hypervisor is not told to leave it alone.
@@ -259,12 +259,12 @@ func dumpEncryptionKey(s *Set, b *tcglog.Boot) verdict {
 		v.matched = ""
 	}
 	v.passed = disabled.ok || known
-	if !v.passed && !s.Enabled("Hgs_DumpEncryption") {
-		v.passed, v.expected = true, "nothing, since Hgs_DumpEncryption is disabled"
+	if !v.passed && !encryptedDumps.enabled(s) {
+		v.passed, v.expected = true, "nothing, since "+encryptedDumps.Name+" is disabled"
 	}
 	return v
 }
 
 func bitLocker(_ *Set, b *tcglog.Boot) verdict {
-	return together(number(b, tcglog.BitLockerUnlock, "BitLocker unlock flags", "not 0", on))
+	return together(number(b, tcglog.BitLockerUnlock, "BitLocker unlock flags", "not 0", nonZero))
 }

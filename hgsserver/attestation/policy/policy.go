@@ -45,33 +45,37 @@ type verdict struct {
 	matched            string // the administrator's policy that the boot matches
 }
 
-// rules has the built-in policies in the order in which they are reported.
-var rules []rule
+// The states in which policies begin.
+const (
+	locked = iota
+	on
+	off
+)
 
-func init() { // not a literal: checks look at other policies
-	for _, r := range []struct {
-		name, guid, says string
-		locked, atOnce   bool
-		check            func(*Set, *tcglog.Boot) verdict
-	}{
-		{"Hgs_SecureBootEnabled", "6a460ee1-62ea-416f-ae6c-04e29634506d", "Secure Boot is on", true, true, secureBootEnabled},
-		{"Hgs_SecureBootSettings", "756dc455-9528-479a-a86a-c646417316c9", "the Secure Boot configuration is that of a TPM baseline", true, true, secureBootSettings},
-		{"Hgs_UefiDebugDisabled", "20188fda-d40b-460d-b078-2e7898a42ae9", "no debugger of firmware, boot loader, hypervisor or kernel is on", false, true, debuggersOff},
-		{"Hgs_CiPolicy", "81f110ba-53c5-4064-9d64-51029fa24f49", "code integrity is enforced with a policy that an administrator added", true, true, ciPolicy},
-		{"Hgs_HypervisorEnforcedCiPolicy", "5408bd30-3250-4ac1-a150-c410af756699", "the hypervisor enforces code integrity", false, true, hypervisorEnforcedCI},
-		{"Hgs_FullBoot", "75ad09c9-7254-4d00-96f3-3b09d0aaac54", "the host was started, not resumed, into the full system", true, true, fullBoot},
-		{"Hgs_VsmIdkPresent", "75d595de-12f5-41e9-a61e-469d3205ecca", "the protected memory has an identity key", true, true, identityKeyPresent},
-		{"Hgs_VsmRunning", "6c0a6d29-5bcb-4f28-bafb-f71eb60fdae0", "the virtual secure mode runs", false, true, vsmRunning},
-		{"Hgs_IommuEnabled", "da0776e5-6570-44b3-9a17-7e95b4fc7779", "the virtual secure mode requires an IOMMU", false, true, iommuEnabled},
-		{"Hgs_PageFileEncryptionEnabled", "12df0ee9-b38e-4086-90f8-703d9e7cb878", "page files are encrypted", false, true, always(flag{tcglog.PagefileEncryption, "page file encryption", true})},
-		{"Hgs_NoHibernation", "a32022c6-dccd-4bf5-be76-3b5ca1542559", "hibernation is disabled", false, true, always(flag{tcglog.HibernationDisabled, "hibernation disabled", true})},
-		{"Hgs_NoDumps", "2a796e36-e918-454f-b610-60f086e8d334", "crash dumps are disabled", false, true, always(dumpsOff)},
-		{"Hgs_DumpEncryption", "6f390a71-753c-43aa-a326-74e30aedcd9d", "crash dumps, where enabled, are encrypted", false, true, dumpEncryption},
-		{"Hgs_DumpEncryptionKey", "85dac0a4-8ba9-4a7f-a342-211862ce0be8", "crash dumps, where enabled, are encrypted to a key that an administrator added", false, true, dumpEncryptionKey},
-		{"Hgs_BitLockerEnabled", "347da547-d266-4939-bf3d-9ec73a90bdbc", "the OS volume is a BitLocker volume", false, false, bitLocker},
-	} {
-		rules = append(rules, rule{Policy{r.name, uuid.MustParse(r.guid), r.says, r.locked, r.atOnce}, r.check})
-	}
+func builtIn(name, guid, says string, first int) Policy {
+	return Policy{name, uuid.MustParse(guid), says, first == locked, first != off}
+}
+
+// encryptedDumps decides whether the key of dumps matters.
+var encryptedDumps = builtIn("Hgs_DumpEncryption", "6f390a71-753c-43aa-a326-74e30aedcd9d", "crash dumps, where enabled, are encrypted", on)
+
+// rules has the built-in policies in the order in which they are reported.
+var rules = []rule{
+	{builtIn("Hgs_SecureBootEnabled", "6a460ee1-62ea-416f-ae6c-04e29634506d", "Secure Boot is on", locked), secureBootEnabled},
+	{builtIn("Hgs_SecureBootSettings", "756dc455-9528-479a-a86a-c646417316c9", "the Secure Boot configuration is that of a TPM baseline", locked), secureBootSettings},
+	{builtIn("Hgs_UefiDebugDisabled", "20188fda-d40b-460d-b078-2e7898a42ae9", "no debugger of firmware, boot loader, hypervisor or kernel is on", on), debuggersOff},
+	{builtIn("Hgs_CiPolicy", "81f110ba-53c5-4064-9d64-51029fa24f49", "code integrity is enforced with a policy that an administrator added", locked), ciPolicy},
+	{builtIn("Hgs_HypervisorEnforcedCiPolicy", "5408bd30-3250-4ac1-a150-c410af756699", "the hypervisor enforces code integrity", on), hypervisorEnforcedCI},
+	{builtIn("Hgs_FullBoot", "75ad09c9-7254-4d00-96f3-3b09d0aaac54", "the host was started, not resumed, into the full system", locked), fullBoot},
+	{builtIn("Hgs_VsmIdkPresent", "75d595de-12f5-41e9-a61e-469d3205ecca", "the protected memory has an identity key", locked), identityKeyPresent},
+	{builtIn("Hgs_VsmRunning", "6c0a6d29-5bcb-4f28-bafb-f71eb60fdae0", "the virtual secure mode runs", on), vsmRunning},
+	{builtIn("Hgs_IommuEnabled", "da0776e5-6570-44b3-9a17-7e95b4fc7779", "the virtual secure mode requires an IOMMU", on), iommuEnabled},
+	{builtIn("Hgs_PageFileEncryptionEnabled", "12df0ee9-b38e-4086-90f8-703d9e7cb878", "page files are encrypted", on), always(flag{tcglog.PagefileEncryption, "page file encryption", true})},
+	{builtIn("Hgs_NoHibernation", "a32022c6-dccd-4bf5-be76-3b5ca1542559", "hibernation is disabled", on), always(flag{tcglog.HibernationDisabled, "hibernation disabled", true})},
+	{builtIn("Hgs_NoDumps", "2a796e36-e918-454f-b610-60f086e8d334", "crash dumps are disabled", on), always(dumpsOff)},
+	{encryptedDumps, dumpEncryption},
+	{builtIn("Hgs_DumpEncryptionKey", "85dac0a4-8ba9-4a7f-a342-211862ce0be8", "crash dumps, where enabled, are encrypted to a key that an administrator added", on), dumpEncryptionKey},
+	{builtIn("Hgs_BitLockerEnabled", "347da547-d266-4939-bf3d-9ec73a90bdbc", "the OS volume is a BitLocker volume", off), bitLocker},
 }
 
 // BuiltIn gives the built-in policies.
@@ -137,8 +141,8 @@ func (s *Set) Add(a Administrator) error {
 	if err := a.check(); err != nil {
 		return err
 	}
-	builtIn := slices.ContainsFunc(rules, func(r rule) bool { return strings.EqualFold(r.Name, a.Name) })
-	if builtIn || s.find(a.Name) >= 0 {
+	taken := slices.ContainsFunc(rules, func(r rule) bool { return strings.EqualFold(r.Name, a.Name) })
+	if taken || s.find(a.Name) >= 0 {
 		return fmt.Errorf("%.64q: %w: choose another name, or remove that one", a.Name, ErrExists)
 	}
 	s.Administrator = append(s.Administrator, a)
