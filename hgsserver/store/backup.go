@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// Within a backup stand records, each after a byte that says what it is. The numbers are unsigned varints.
+// Within a backup stand records, each after a byte that says what it is. A length has 4 bytes, big-endian.
 const (
 	recordEnd    = 0 // nothing follows
 	recordBucket = 1 // the name of a bucket, after its length: the entries of it follow
@@ -67,22 +67,23 @@ func (s *Store) backup(w io.Writer, password []byte, buckets []Bucket) error {
 }
 
 func appendField(b, field []byte) []byte {
-	return append(binary.AppendUvarint(slices.Grow(b, binary.MaxVarintLen64+len(field)), uint64(len(field))), field...)
+	return append(binary.BigEndian.AppendUint32(slices.Grow(b, 4+len(field)), uint32(len(field))), field...)
 }
 
 // readRecords calls the functions with what stands in a backup, up to its end.
 func readRecords(r io.Reader, bucket func(Bucket) error, entry func(b Bucket, key, value []byte) error) error {
 	in := bufio.NewReader(r)
-	field := func(limit uint64) ([]byte, error) {
-		n, err := binary.ReadUvarint(in)
-		if err != nil {
+	field := func(limit uint32) ([]byte, error) {
+		var length [4]byte
+		if _, err := io.ReadFull(in, length[:]); err != nil {
 			return nil, err
 		}
+		n := binary.BigEndian.Uint32(length[:])
 		if n > limit {
 			return nil, fmt.Errorf("%w: it has a field of %d bytes", ErrBackup, n)
 		}
 		b := make([]byte, n)
-		_, err = io.ReadFull(in, b)
+		_, err := io.ReadFull(in, b)
 		return b, err
 	}
 	var seen []Bucket

@@ -150,15 +150,17 @@ sys.stdout.buffer.write(out)`
 	cmd.Stdin = bytes.NewReader(data)
 	out, err := cmd.Output()
 	require.NoError(t, err)
-	require.Equal(t, "\x01\x05hosts\x02\x04name\xa0\x8d\x06"+strings.Repeat("value", 20_000)+"\x00", string(out))
+	require.Equal(t, "\x01\x00\x00\x00\x05hosts\x02\x00\x00\x00\x04name\x00\x01\x86\xa0"+strings.Repeat("value", 20_000)+"\x00", string(out))
 }
 
 // FuzzRecords reads what stands in a backup, as if it had been authenticated.
 func FuzzRecords(f *testing.F) {
-	f.Add([]byte("\x01\x05hosts\x02\x04name\x05value\x00"))
-	f.Add([]byte("\x01\x05hosts\x01\x05hosts\x00"))
-	f.Add([]byte("\x02\x04name\x05value\x00"))
-	f.Add([]byte("\x01\x05hosts\x02\x04name\xff\xff\xff\xff\x0fvalue"))
+	bucket, entry := "\x01\x00\x00\x00\x05hosts", "\x02\x00\x00\x00\x04name\x00\x00\x00\x05value"
+	f.Add([]byte(bucket + entry + "\x00"))
+	f.Add([]byte(bucket + bucket + "\x00"))
+	f.Add([]byte(entry + "\x00"))
+	f.Add([]byte(bucket + "\x02\xff\xff\xff\xff"))
+	f.Add([]byte(bucket + "\x00rest"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		seen := map[Bucket]bool{}
 		err := readRecords(bytes.NewReader(data), func(b Bucket) error {
