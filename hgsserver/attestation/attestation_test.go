@@ -22,8 +22,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/scutum-project/scutum/hgsserver/attestation/hgsa"
 	"github.com/scutum-project/scutum/hgsserver/attestation/health"
+	"github.com/scutum-project/scutum/hgsserver/attestation/hgsa"
 )
 
 var now = time.Now().UTC().Truncate(time.Second)
