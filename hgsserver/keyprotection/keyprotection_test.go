@@ -25,6 +25,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scutum-project/scutum/hgsserver/attestation/health"
+	"github.com/scutum-project/scutum/hgsserver/attestation/hgsa"
 	"github.com/scutum-project/scutum/hgsserver/keyprotection/kps"
 	"github.com/scutum-project/scutum/pdk/guardian"
 	"github.com/scutum-project/scutum/pdk/keyprotector"
@@ -100,6 +102,27 @@ func (a *attestation) health(t testing.TB, change func(*x509.Certificate), key .
 		change(template)
 	}
 	return issue(t, template, a.certificate, append(key, identity(t, "host").Key.Public())[0], a.key).Raw
+}
+
+// TestAttestationService takes health certificates as the attestation service issues them.
+func TestAttestationService(t *testing.T) {
+	b := newBench(t)
+	signers, _, err := health.Renew(nil, "hgs.example.com", now)
+	require.NoError(t, err)
+	b.config.Signers = []*x509.Certificate{signers[0].Certificate}
+	require.NoError(t, b.Configure(b.config))
+	statement := &health.Statement{Host: "host 7", Type: hgsa.EncryptionKeyCertificate, Mode: hgsa.ModeHostKey, Key: identity(t, "host").Key.Public().(*rsa.PublicKey)}
+	c, err := signers[0].Issue(statement, now)
+	require.NoError(t, err)
+	response, err := b.Roll(kps.V2, &kps.Request{Ingress: b.protector.Bytes(), HealthCertificate: c.Raw})
+	require.NoError(t, err)
+	b.requireRolled(kps.V2, response)
+	require.Equal(t, "CN=host 7", b.releases[0].Host)
+
+	b.releases, statement.Type = nil, hgsa.SigningKeyCertificate
+	c, err = signers[0].Issue(statement, now)
+	require.NoError(t, err)
+	b.requireRefused(&kps.Request{Ingress: b.protector.Bytes(), HealthCertificate: c.Raw}, kps.HealthCertificateError, "not one for encryption")
 }
 
 // A bench is a service with what it is asked for.
