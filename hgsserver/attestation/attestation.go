@@ -2,8 +2,8 @@
 // that prove that they are healthy. In TPM mode a host proves its endorsement key and its measured boot, and the boot has to
 // meet the policies; in host key mode it proves a registered key.
 //
-// The service keeps nothing between two requests but its configuration. Every outcome for a host is recorded before it is
-// answered: where a health certificate cannot be recorded, there is none. A certificate is for the identity key that the boot
+// The service keeps nothing between two requests but its configuration. Every outcome is recorded before it is answered: where a
+// health certificate cannot be recorded, there is none. Of a flood of refusals only some are recorded, and the rest counted. A certificate is for the identity key that the boot
 // log names, or in host key mode for the one in the request: who once saw a signed request can have that same identity key
 // certified again, and needs the identity key itself to gain by it.
 package attestation
@@ -43,6 +43,7 @@ type Report struct {
 	Identifier   string         `json:"identifier"` // SHA-256 of the endorsement key or host key
 	Healthy      bool           `json:"healthy"`
 	Reason       string         `json:"reason,omitempty"`
+	Omitted      int            `json:"omitted,omitempty"`      // refusals before this one that were not recorded, as there were too many
 	Policies     []PolicyReport `json:"policies,omitempty"`     // all, in TPM mode
 	Certificates []string       `json:"certificates,omitempty"` // SHA-256 of the health certificates
 	Expires      time.Time      `json:"expires,omitzero"`
@@ -65,6 +66,8 @@ type Service struct {
 	now    func() time.Time
 	rtpm   *rtpm.Server
 	state  atomic.Pointer[state]
+
+	refusals refusals
 }
 
 // A state is a configuration with its hosts by the digests of their keys.
@@ -141,10 +144,15 @@ func (s *Service) SigningCertificates() []*x509.Certificate {
 	return all
 }
 
-// refuse gives an error reply, after it was recorded. A refusal is answered whether or not it was recorded.
+// refuse gives an error reply, after it was recorded where there are not too many. It is answered whether or not it was recorded.
 func (s *Service) refuse(r Report, reason error, reply *hgsa.ErrorReply) hgsa.Reply {
 	r.Reason = reason.Error()
 	s.log.Warn("attestation refused", "host", r.Host, "identifier", r.Identifier, "reason", r.Reason)
+	omitted, ok := s.refusals.take(s.now())
+	if !ok {
+		return reply
+	}
+	r.Omitted = omitted
 	if err := s.record(r); err != nil {
 		s.log.Error("recording an attestation failed", "error", err)
 	}

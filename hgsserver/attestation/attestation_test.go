@@ -239,6 +239,47 @@ func TestUnavailable(t *testing.T) {
 	b.requireError(hgsa.UnavailableError, b.reply(hostKeyPath, good))
 }
 
+func TestRefusals(t *testing.T) {
+	var r refusals
+	at := now
+	count := func(attempts int) (recorded, omitted int) {
+		for range attempts {
+			n, ok := r.take(at)
+			omitted += n
+			if ok {
+				recorded++
+			}
+		}
+		return recorded, omitted
+	}
+	recorded, omitted := count(maxRefusals + 500)
+	require.Equal(t, []int{maxRefusals, 0}, []int{recorded, omitted})
+	at = at.Add(3 * refusalEvery)
+	recorded, omitted = count(10)
+	require.Equal(t, []int{3, 500}, []int{recorded, omitted})
+	at = at.Add(24 * time.Hour)
+	recorded, omitted = count(2 * maxRefusals)
+	require.Equal(t, []int{maxRefusals, 7}, []int{recorded, omitted})
+}
+
+// TestFlood has somebody be refused more often than is recorded, and a host attest in between.
+func TestFlood(t *testing.T) {
+	b := newBench(t)
+	stranger, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	identity := der(t, identityKey().Public())
+	bad := marshal(t, hostKeyRequest(t, stranger, identity, hgsa.EncryptionKeyCertificate))
+	for range maxRefusals + 5 {
+		b.requireError(hgsa.UnauthorizedError, b.reply(hostKeyPath, bad))
+	}
+	require.Len(t, b.reports, maxRefusals)
+	b.requireHealthy(b.reply(hostKeyPath, marshal(t, hostKeyRequest(t, b.keys["ec"], identity, hgsa.EncryptionKeyCertificate))))
+	require.Len(t, b.reports, maxRefusals+1)
+	b.now = func() time.Time { return now.Add(refusalEvery) }
+	b.requireError(hgsa.UnauthorizedError, b.reply(hostKeyPath, bad))
+	require.Equal(t, 5, b.reports[len(b.reports)-1].Omitted)
+}
+
 func TestConfigureRefused(t *testing.T) {
 	b := newBench(t)
 	for name, c := range map[string]Config{
