@@ -307,6 +307,9 @@ func TestProtectorsRefused(t *testing.T) {
 	}
 	stranger, _, err := keyprotector.New(own(t, "owner"), nil)
 	require.NoError(t, err)
+	_, value, _ := strings.Cut(string(stranger.Bytes()), "<SigningCertificateSignature")
+	_, value, _ = strings.Cut(value, "<SignatureValue>")
+	damaged := bytes.Replace(stranger.Bytes(), []byte(value[:8]), []byte("AAAAAAAA"), 1)
 	mixed := own(t, "mixed")
 	mixed.Encryption, mixed.EncryptionKey = b.config.Encryption[0].Certificate, b.config.Encryption[0].Key
 	document, err := mixed.Metadata()
@@ -333,6 +336,7 @@ func TestProtectorsRefused(t *testing.T) {
 		"wrapping: signing certificate":    {signature("<SigningCertificateSignature"), kps.InvalidWrapping, ""},
 		"wrapping: encryption certificate": {signature("<EncryptionCertificateSignature"), kps.InvalidWrapping, ""},
 		"not for the service":              {stranger.Bytes(), kps.InvalidProtector, "grants no access"},
+		"damaged, not for the service":     {damaged, kps.InvalidWrapping, ""},
 		"under another signing key":        {another.Bytes(), kps.InvalidProtector, "grants no access"},
 	} {
 		t.Run(name, func(t *testing.T) {

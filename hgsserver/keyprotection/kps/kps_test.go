@@ -3,8 +3,10 @@ package kps
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -201,6 +203,40 @@ func TestKeysRefused(t *testing.T) {
 		mixed.TransferKey = []byte(strings.ReplaceAll(string(r.TransferKey), c.old, c.new))
 		_, err := mixed.Open(V2, hostKey())
 		require.ErrorIs(t, err, ErrMessage, name)
+	}
+}
+
+// TestPayloadsRefused has who knows a host's health certificate write payloads of another form.
+func TestPayloadsRefused(t *testing.T) {
+	key := &keyprotector.TransportKey{1}
+	good := func(offline uint32) []byte { return appendPayload(nil, V2, key, offline) }
+	for name, c := range map[string]struct {
+		plain []byte
+		good  bool
+	}{
+		"two":                     {append(good(0), good(9)...), true},
+		"nothing":                 {nil, false},
+		"one":                     {good(0), false},
+		"three":                   {append(append(good(0), good(0)...), good(0)...), false},
+		"a byte more":             {append(append(good(0), good(0)...), 0), false},
+		"a policy of the ingress": {append(good(9), good(9)...), false},
+		"a policy that says 0":    {append(good(0), append(good(9)[:64], 0, 0, 0, 0)...), false},
+		"another policy":          {append(good(0), append(append(good(9)[:52], 2), good(9)[53:]...)...), false},
+		"version 1":               {append(appendPayload(nil, V1, key, 0), appendPayload(nil, V1, key, 0)...), false},
+	} {
+		sealed, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, &hostKey().PublicKey, appendPayload(nil, V1, key, 0), nil)
+		require.NoError(t, err)
+		r := &Response{
+			TransferKey:   fmt.Appendf(nil, encryptedXML, algOAEP, oaepParameters, toBase64(sealed)),
+			WrappingKey:   seal(key, appendPayload(nil, V1, key, 0)),
+			TransportKeys: seal(key, c.plain),
+		}
+		_, err = r.Open(V2, hostKey())
+		if c.good {
+			require.NoError(t, err, name)
+			continue
+		}
+		require.ErrorIs(t, err, ErrCannotOpen, name)
 	}
 }
 
