@@ -1,0 +1,187 @@
+package hgsserver
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/scutum-project/scutum/hgsserver/attestation/hgsa"
+	"github.com/scutum-project/scutum/hgsserver/keyprotection/kps"
+)
+
+// Limits of requests. What a service accepts is smaller still.
+const (
+	maxBody       = max(kps.MaxMessage, hgsa.MaxMessage) // bytes
+	maxHeader     = 16 << 10
+	headerTime    = 5 * time.Second
+	requestTime   = 30 * time.Second
+	idleTime      = 2 * time.Minute
+	streams       = 16 // of one HTTP/2 connection at a time
+	shutdownLimit = 10 * time.Second
+)
+
+// Options say where a server listens.
+type Options struct {
+	Listen    string       // for hosts, such as ":80"
+	TLS       *tls.Config  // nil for HTTP
+	Metrics   string       // for Prometheus: metrics and health alone; may be empty
+	Socket    string       // for administrators; empty for SocketFile in the folder of the service
+	Reviewers string       // a socket for reviewers; may be empty
+	Group     int          // of the reviewers' socket, -1 for the server's own
+	Ready     func(string) // called with the address for hosts once all are open; may be nil
+}
+
+// Serve serves until ctx ends, then finishes the requests that are under way.
+func (s *Server) Serve(ctx context.Context, o Options) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var servers []*http.Server
+	defer func() {
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
+		defer cancel()
+		for _, server := range servers {
+			if server.Shutdown(limit) != nil {
+				_ = server.Close()
+			}
+		}
+	}()
+	start := func(l net.Listener, handler http.Handler) {
+		server := s.httpServer(handler)
+		servers = append(servers, server)
+		go func() {
+			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				stop(err)
+			}
+		}()
+	}
+
+	if o.Socket == "" {
+		o.Socket = filepath.Join(s.dir, SocketFile)
+	}
+	admin, err := listenUnix(o.Socket, 0o600, -1)
+	if err != nil {
+		return err
+	}
+	start(admin, s.AdminHandler(Administrator))
+	if o.Reviewers != "" {
+		l, err := listenUnix(o.Reviewers, 0o660, o.Group)
+		if err != nil {
+			return err
+		}
+		start(l, s.AdminHandler(Reviewer))
+	}
+	if o.Metrics != "" {
+		l, err := net.Listen("tcp", o.Metrics)
+		if err != nil {
+			return fmt.Errorf("listening for Prometheus: %w", err)
+		}
+		start(limited(l), s.metricsHandler())
+	}
+	hosts, err := net.Listen("tcp", o.Listen)
+	if err != nil {
+		return fmt.Errorf("listening for hosts: %w", err)
+	}
+	address := hosts.Addr().String()
+	hosts = limited(hosts)
+	if o.TLS != nil {
+		config := o.TLS.Clone()
+		config.MinVersion = tls.VersionTLS12
+		config.NextProtos = []string{"h2", "http/1.1"}
+		hosts = tls.NewListener(hosts, config)
+	}
+	start(hosts, s.Handler())
+	s.log.Info("serving", "address", address, "tls", o.TLS != nil, "mode", s.current.Load().Mode)
+	if o.Ready != nil {
+		o.Ready(address)
+	}
+	go s.renewing(ctx)
+	<-ctx.Done()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("serving: %w", err)
+	}
+	s.log.Info("stopping")
+	return nil
+}
+
+func (s *Server) httpServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       requestTime,
+		WriteTimeout:      2 * requestTime, // from the end of the header on, and so of reading, too
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    maxHeader,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streams},
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ConnContext:       withPeer,
+	}
+}
+
+// Handler answers hosts: the two services, at their addresses without regard to case.
+func (s *Server) Handler() http.Handler {
+	working := make(chan struct{}, 4*runtime.GOMAXPROCS(0)) // requests that are computed with at a time
+	attestation := s.metrics.timed("attestation", s.attestation)
+	protection := s.metrics.timed("keyprotection", s.protection)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var next http.Handler
+		switch service, _, _ := strings.Cut(strings.TrimPrefix(strings.ToLower(r.URL.Path), "/"), "/"); service {
+		case "attestation":
+			next = attestation
+		case "keyprotection":
+			next = protection
+		default:
+			http.NotFound(w, r)
+			return
+		}
+		// All of a request is there before work on it begins, so that a slow client keeps no other from being served.
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+			http.Error(w, "the request is too large", http.StatusRequestEntityTooLarge)
+			return
+		}
+		if err != nil {
+			return // too slow, or gone
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		select {
+		case working <- struct{}{}:
+			defer func() { <-working }()
+		case <-r.Context().Done():
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// listenUnix opens a socket with permissions. One that a server which has ended left behind is taken away: the caller has the
+// state open, and with it the only right to serve.
+func listenUnix(path string, mode os.FileMode, group int) (net.Listener, error) {
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("opening the socket %s: %w", path, err)
+		}
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("opening the socket %s: %w", path, err)
+	}
+	err = os.Chmod(path, mode)
+	if err == nil && group >= 0 {
+		err = os.Lchown(path, -1, group)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the socket %s: %w", path, err), l.Close())
+	}
+	return l, nil
+}
