@@ -1,7 +1,12 @@
 package hgsserver
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/scutum-project/scutum/hgsserver/attestation/health"
@@ -87,4 +92,18 @@ func (c *configuration) firstEnd(at time.Time) time.Time {
 		end(s.Certificate.NotAfter)
 	}
 	return first
+}
+
+// Diagnose looks at the folder of a service from outside, whether or not it is served from.
+func Diagnose(dir string) []Problem {
+	info, err := os.Stat(filepath.Join(dir, StateFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return []Problem{{"there is no service in " + dir, "make one with hgs init, or name its folder with --dir", true}}
+	case err != nil:
+		return []Problem{{err.Error(), "be who runs the service, or root", false}}
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
+		return []Problem{{"others may read or write " + filepath.Join(dir, StateFile), "chmod 600 " + filepath.Join(dir, StateFile), false}}
+	}
+	return nil
 }

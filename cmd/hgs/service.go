@@ -1,0 +1,230 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scutum-project/scutum/hgsserver"
+	"github.com/scutum-project/scutum/pdk/guardian"
+	"github.com/scutum-project/scutum/signing"
+)
+
+// generatedBits and generatedFor are what the certificates of --generate have.
+const (
+	generatedBits = 2048
+	generatedFor  = 10 * 365 * 24 * time.Hour
+)
+
+func initCommand() *cobra.Command {
+	var settings hgsserver.Settings
+	var signingPFX, encryptionPFX string
+	var generate bool
+	var passphrase, pfx passwordSource
+	cmd := leaf("init", "Make the state of a service", "hgs init --dir /var/lib/hgs --name hgs.example.com --mode tpm --generate",
+		func(cmd *cobra.Command, _ []string) error {
+			switch given := signingPFX != "" && encryptionPFX != ""; {
+			case settings.Name == "" || settings.Mode == "":
+				return usageError(cmd, errors.New("--name and --mode are needed"))
+			case generate == given || !given && signingPFX+encryptionPFX != "":
+				return usageError(cmd, errors.New("give --signing and --encryption, or else --generate"))
+			}
+			signer, encryption, err := firstCertificates(settings.Name, generate, signingPFX, encryptionPFX, &pfx)
+			if err != nil {
+				return err
+			}
+			secret, err := passphrase.read("the passphrase of the service", true)
+			if err != nil {
+				return err
+			}
+			if err := hgsserver.Init(dirOf(cmd), settings, signer, encryption, secret); err != nil {
+				return err
+			}
+			facts := struct {
+				Dir        string `json:"dir"`
+				Name       string `json:"name"`
+				Mode       string `json:"mode"`
+				Signing    string `json:"signing"`
+				Encryption string `json:"encryption"`
+			}{dirOf(cmd), settings.Name, settings.Mode, signing.Thumbprint(signer.Certificate), signing.Thumbprint(encryption.Certificate)}
+			return report(cmd, facts, func(s *sheet) {
+				s.facts("service", facts.Name, "folder", facts.Dir, "mode", facts.Mode, "signing certificate", facts.Signing,
+					"encryption certificate", facts.Encryption)
+			})
+		})
+	cmd.Flags().StringVar(&settings.Name, "name", "", "the `NAME` of the service, as hosts know it")
+	cmd.Flags().StringVar(&settings.Mode, "mode", "", "how hosts attest: tpm or hostkey")
+	cmd.Flags().StringVar(&signingPFX, "signing", "", "the signing certificate with its key, in the PFX `FILE`")
+	cmd.Flags().StringVar(&encryptionPFX, "encryption", "", "the encryption certificate with its key, in the PFX `FILE`")
+	cmd.Flags().BoolVar(&generate, "generate", false, "make self-signed certificates")
+	passphrase.flags(cmd, "passphrase", "the passphrase of the service")
+	pfx.flags(cmd, "password", "the password of the PFX files")
+	return cmd
+}
+
+func firstCertificates(name string, generate bool, signingPFX, encryptionPFX string, password *passwordSource) (signer, encryption *signing.Identity, err error) {
+	if generate {
+		o, err := guardian.NewOwner(name, generatedBits, generatedFor)
+		if err != nil {
+			return nil, nil, err
+		}
+		return &signing.Identity{Certificate: o.Signing, Key: o.SigningKey}, &signing.Identity{Certificate: o.Encryption, Key: o.EncryptionKey}, nil
+	}
+	secret, err := password.read("the password of the PFX files", false)
+	if err != nil {
+		return nil, nil, err
+	}
+	if signer, err = loadPFX(signingPFX, secret); err == nil {
+		encryption, err = loadPFX(encryptionPFX, secret)
+	}
+	return signer, encryption, err
+}
+
+func loadPFX(path string, password []byte) (*signing.Identity, error) {
+	data, err := readFile(path, signing.MaxKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	id, err := signing.LoadPFX(data, string(password))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return id, nil
+}
+
+func serveCommand() *cobra.Command {
+	var o hgsserver.Options
+	var certFile, keyFile, group string
+	var logJSON bool
+	var passphrase passwordSource
+	cmd := leaf("serve", "Serve hosts until interrupted", "hgs serve --dir /var/lib/hgs --listen :80", func(cmd *cobra.Command, _ []string) error {
+		if (certFile == "") != (keyFile == "") {
+			return usageError(cmd, errors.New("--tls-cert and --tls-key come together"))
+		}
+		if certFile != "" {
+			pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+			if err != nil {
+				return fmt.Errorf("reading %s and %s: %w", certFile, keyFile, err)
+			}
+			o.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+		}
+		o.Group = -1
+		if group != "" {
+			g, err := user.LookupGroup(group)
+			if err != nil {
+				return err
+			}
+			if o.Group, err = strconv.Atoi(g.Gid); err != nil {
+				return fmt.Errorf("the group %s has no number", group)
+			}
+		}
+		o.Socket, _ = cmd.Flags().GetString("socket")
+		secret, err := passphrase.read("the passphrase of the service", false)
+		if err != nil {
+			return err
+		}
+		log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+		if logJSON {
+			log = slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
+		}
+		s, err := hgsserver.Open(dirOf(cmd), secret, log)
+		clear(secret)
+		if err != nil {
+			return err
+		}
+		return errors.Join(s.Serve(cmd.Context(), o), s.Close())
+	})
+	cmd.Flags().StringVar(&o.Listen, "listen", ":80", "serve hosts at `ADDRESS`")
+	cmd.Flags().StringVar(&certFile, "tls-cert", "", "serve HTTPS with the certificate in the PEM `FILE`")
+	cmd.Flags().StringVar(&keyFile, "tls-key", "", "the key of --tls-cert, in the PEM `FILE`")
+	cmd.Flags().StringVar(&o.Metrics, "metrics", "", "serve metrics and health alone at `ADDRESS`, for Prometheus")
+	cmd.Flags().StringVar(&o.Reviewers, "reviewers", "", "open the socket `PATH` for reviewers, who read and change nothing")
+	cmd.Flags().StringVar(&group, "reviewers-group", "", "whose `GROUP` the reviewers' socket is")
+	cmd.Flags().BoolVar(&logJSON, "log-json", false, "log in JSON")
+	passphrase.flags(cmd, "passphrase", "the passphrase of the service")
+	return cmd
+}
+
+func backupCommand() *cobra.Command {
+	var request hgsserver.BackupRequest
+	var password passwordSource
+	cmd := leaf("backup FILE", "Write all of the service, or one mode's state, into a file under a password", "hgs backup hgs.backup --password-file secret",
+		func(cmd *cobra.Command, args []string) error {
+			secret, err := password.read("the password of the backup", true)
+			if err != nil {
+				return err
+			}
+			request.Password = string(secret)
+			if err := writeBackup(cmd, args[0], request); err != nil {
+				return err
+			}
+			return report(cmd, map[string]string{"file": args[0]}, func(s *sheet) { s.facts("backup", args[0]) })
+		})
+	cmd.Flags().StringVar(&request.Mode, "only", "", "the state of the mode tpm or hostkey alone")
+	password.flags(cmd, "password", "the password of the backup")
+	return cmd
+}
+
+func restoreCommand() *cobra.Command {
+	var into bool
+	var passphrase, password passwordSource
+	cmd := leaf("restore FILE", "Make the service of a backup", "hgs restore hgs.backup --dir /var/lib/hgs", func(cmd *cobra.Command, args []string) error {
+		f, err := os.Open(args[0])
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		secret, err := password.read("the password of the backup", false)
+		if err != nil {
+			return err
+		}
+		pass, err := passphrase.read("the passphrase of the service", !into)
+		if err != nil {
+			return err
+		}
+		if into {
+			err = hgsserver.Import(dirOf(cmd), f, secret, pass)
+		} else {
+			err = hgsserver.Restore(dirOf(cmd), f, secret, pass)
+		}
+		if err != nil {
+			return err
+		}
+		return report(cmd, map[string]string{"dir": dirOf(cmd)}, func(s *sheet) { s.facts("restored in", dirOf(cmd)) })
+	})
+	cmd.Flags().BoolVar(&into, "into", false, "put what the backup has in the place of what the service has, which is stopped")
+	passphrase.flags(cmd, "passphrase", "the passphrase of the service")
+	password.flags(cmd, "password", "the password of the backup")
+	return cmd
+}
+
+func clearCommand() *cobra.Command {
+	var force bool
+	cmd := leaf("clear", "Remove the service with all of its keys", "hgs clear --dir /var/lib/hgs --force", func(cmd *cobra.Command, _ []string) error {
+		path := filepath.Join(dirOf(cmd), hgsserver.StateFile)
+		if _, err := os.Stat(path); err != nil {
+			return err
+		}
+		lost := "its certificates with their keys, hosts, policies and the audit log: without a backup, no virtual machine that it guards starts again"
+		if !force {
+			return fmt.Errorf("%s is not removed; with it would go %s; --force removes it", path, lost)
+		}
+		if err := client(cmd).Do(cmd.Context(), "GET", "/v1/status", nil, nil); err == nil {
+			return fmt.Errorf("%s is not removed: a service is serving from it; stop it first", path)
+		}
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+		return report(cmd, map[string]string{"removed": path}, func(s *sheet) { s.line("Removed is " + path + ", and with it " + lost + ".") })
+	})
+	cmd.Flags().BoolVar(&force, "force", false, "remove it")
+	return cmd
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scutum-project/scutum/hgsserver"
+	"github.com/scutum-project/scutum/hgsserver/store"
+	"github.com/scutum-project/scutum/vhdx/atomicfile"
+)
+
+// writeBackup writes a backup that appears whole or not at all.
+func writeBackup(cmd *cobra.Command, path string, request hgsserver.BackupRequest) error {
+	f, err := atomicfile.Create(path, false)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	body, err := client(cmd).Stream(cmd.Context(), "POST", "/v1/backup", request)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if _, err := io.Copy(f, body); err != nil {
+		return fmt.Errorf("the backup broke off: %w", err)
+	}
+	return f.Commit()
+}
+
+func showProblems(s *sheet, problems []hgsserver.Problem) {
+	for _, p := range problems {
+		s.line("! " + p.What + ": " + p.Remedy)
+	}
+}
+
+// verdict is errNo where hosts cannot attest or get keys.
+func verdict(problems []hgsserver.Problem) error {
+	for _, p := range problems {
+		if p.Fatal {
+			return errNo
+		}
+	}
+	return nil
+}
+
+func statusCommand() *cobra.Command {
+	return leaf("status", "Say how the service is", "hgs status", func(cmd *cobra.Command, _ []string) error {
+		var st hgsserver.Status
+		if err := client(cmd).Do(cmd.Context(), "GET", "/v1/status", nil, &st); err != nil {
+			return err
+		}
+		return report(cmd, st, func(s *sheet) {
+			s.facts("service", st.Name, "mode", st.Mode, "TPM hosts", strconv.Itoa(st.Hosts), "host keys", strconv.Itoa(st.HostKeys),
+				"policies added", strconv.Itoa(st.Policies), "certificates", strconv.Itoa(st.Certificates), "attestation signers", strconv.Itoa(st.Signers),
+				"audit log", fmt.Sprintf("%d entries, %x", st.Audit.Sequence, st.Audit.Hash))
+			showProblems(s, st.Problems)
+		})
+	})
+}
+
+func showSettings(cmd *cobra.Command, c hgsserver.Settings) error {
+	return report(cmd, c, func(s *sheet) {
+		s.facts("name", c.Name, "mode", c.Mode, "offline unwraps", strconv.FormatUint(uint64(c.MaxOfflineUnwraps), 10), "deny before", moment(c.DenyBefore))
+	})
+}
+
+func changeSettings(cmd *cobra.Command, change hgsserver.SettingsChange) error {
+	var c hgsserver.Settings
+	if err := client(cmd).Do(cmd.Context(), "PATCH", "/v1/config", change, &c); err != nil {
+		return err
+	}
+	return showSettings(cmd, c)
+}
+
+func modeCommand() *cobra.Command {
+	return leaf("mode MODE", "Switch between tpm and hostkey; what belongs to the other mode is kept", "hgs mode hostkey",
+		func(cmd *cobra.Command, args []string) error {
+			return changeSettings(cmd, hgsserver.SettingsChange{Mode: &args[0]})
+		})
+}
+
+func configCommand() *cobra.Command {
+	show := leaf("show", "Show the settings", "hgs config show", func(cmd *cobra.Command, _ []string) error {
+		var c hgsserver.Settings
+		if err := client(cmd).Do(cmd.Context(), "GET", "/v1/config", nil, &c); err != nil {
+			return err
+		}
+		return showSettings(cmd, c)
+	})
+	var name string
+	var unwraps uint32
+	set := leaf("set", "Change settings", "hgs config set --max-offline-unwraps 10", func(cmd *cobra.Command, _ []string) error {
+		var change hgsserver.SettingsChange
+		if cmd.Flags().Changed("name") {
+			change.Name = &name
+		}
+		if cmd.Flags().Changed("max-offline-unwraps") {
+			change.MaxOfflineUnwraps = &unwraps
+		}
+		if change == (hgsserver.SettingsChange{}) {
+			return usageError(cmd, fmt.Errorf("--name or --max-offline-unwraps is missing"))
+		}
+		return changeSettings(cmd, change)
+	})
+	set.Flags().StringVar(&name, "name", "", "the `NAME` of the service")
+	set.Flags().Uint32Var(&unwraps, "max-offline-unwraps", 0, "how often hosts may use a key again without asking; 0 allows no caching")
+	return group("config", "Show and change the settings", show, set)
+}
+
+func reportCommand() *cobra.Command {
+	var kind, since string
+	var limit int
+	cmd := leaf("report", "Show what happened: attestations, key releases and changes", "hgs report --kind attestation --limit 20",
+		func(cmd *cobra.Command, _ []string) error {
+			query := url.Values{"kind": {kind}, "since": {since}, "limit": {strconv.Itoa(limit)}}
+			var entries []store.Entry
+			if err := client(cmd).Do(cmd.Context(), "GET", "/v1/report?"+query.Encode(), nil, &entries); err != nil {
+				return err
+			}
+			return report(cmd, entries, func(s *sheet) {
+				for _, e := range entries {
+					s.line(strings.Join([]string{strconv.FormatUint(e.Sequence, 10), moment(e.Time), e.Kind, string(e.Data)}, "  "))
+				}
+			})
+		})
+	cmd.Flags().StringVar(&kind, "kind", "", "entries of one `KIND` alone, such as attestation, release or host.add")
+	cmd.Flags().StringVar(&since, "since", "", "entries from `TIME` on (RFC 3339)")
+	cmd.Flags().IntVar(&limit, "limit", 100, "the last `N` entries")
+	return cmd
+}
+
+func checkCommand() *cobra.Command {
+	return leaf("check", "Check that the audit log is whole and that hosts can attest and get keys", "hgs check", func(cmd *cobra.Command, _ []string) error {
+		var c hgsserver.Check
+		if err := client(cmd).Do(cmd.Context(), "GET", "/v1/check", nil, &c); err != nil {
+			return err
+		}
+		err := report(cmd, c, func(s *sheet) {
+			if c.Altered != "" {
+				s.facts("audit log", c.Altered)
+			} else {
+				s.facts("audit log", fmt.Sprintf("whole, %d entries, %x", c.Audit.Sequence, c.Audit.Hash))
+			}
+			showProblems(s, c.Problems)
+		})
+		if err == nil && c.Altered != "" {
+			err = errNo
+		}
+		if err == nil {
+			err = verdict(c.Problems)
+		}
+		return err
+	})
+}
+
+// diagnoseCommand also works where no service answers.
+func diagnoseCommand() *cobra.Command {
+	return leaf("diagnose", "Say what keeps the service from working, and what to do", "hgs diagnose", func(cmd *cobra.Command, _ []string) error {
+		problems := hgsserver.Diagnose(dirOf(cmd))
+		var st hgsserver.Status
+		if err := client(cmd).Do(cmd.Context(), "GET", "/v1/status", nil, &st); err != nil {
+			problems = append(problems, hgsserver.Problem{What: err.Error(), Remedy: "hgs serve --dir " + filepath.Clean(dirOf(cmd)), Fatal: true})
+		}
+		problems = append(problems, st.Problems...)
+		facts := struct {
+			Time     time.Time           `json:"time"`
+			Problems []hgsserver.Problem `json:"problems"`
+		}{time.Now().UTC(), orEmpty(problems)}
+		err := report(cmd, facts, func(s *sheet) {
+			if len(problems) == 0 {
+				s.line("No problem was found.")
+			}
+			showProblems(s, problems)
+		})
+		if err == nil {
+			err = verdict(problems)
+		}
+		return err
+	})
+}
