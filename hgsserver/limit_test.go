@@ -1,0 +1,45 @@
+package hgsserver
+
+import (
+	"io"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	l := limited(inner)
+	defer l.Close()
+	dial := func() net.Conn {
+		c, err := net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = c.Close() })
+		return c
+	}
+	var first net.Conn
+	for range maxConnectionsAddress {
+		dial()
+		c, err := l.Accept()
+		require.NoError(t, err)
+		defer c.Close()
+		first = c
+	}
+	over := dial()
+	accepted := make(chan net.Conn)
+	go func() {
+		c, err := l.Accept()
+		if err == nil {
+			accepted <- c
+		}
+	}()
+	_, err = over.Read(make([]byte, 1)) // Accept closed it, and waits for another one
+	require.ErrorIs(t, err, io.EOF)
+	require.NoError(t, first.Close())
+	require.NoError(t, first.Close()) // counts once
+	dial()
+	require.NoError(t, (<-accepted).Close())
+	require.Len(t, l.slots, maxConnectionsAddress-1)
+}
