@@ -63,7 +63,7 @@ func ask(t testing.TB, s *Server, role Role, method, path string, message any) (
 	return w.Code, w.Body.Bytes()
 }
 
-func change(t testing.TB, s *Server, method, path string, message any) {
+func mustChange(t testing.TB, s *Server, method, path string, message any) {
 	t.Helper()
 	status, body := ask(t, s, Administrator, method, path, message)
 	require.Equal(t, http.StatusOK, status, string(body))
@@ -135,7 +135,7 @@ func TestHostAttestsAndGetsAKey(t *testing.T) {
 	refused, ok := h.attest(t, server.URL).(*hgsa.ErrorReply)
 	require.True(t, ok)
 	require.Equal(t, hgsa.UnauthorizedError, refused.Name)
-	change(t, s, "POST", "/v1/hostkeys", NewHostKey{Name: "host1", Key: der(t, h.key.Public())})
+	mustChange(t, s, "POST", "/v1/hostkeys", NewHostKey{Name: "host1", Key: der(t, h.key.Public())})
 	reply, ok := h.attest(t, server.URL).(*hgsa.HealthCertificateReply)
 	require.True(t, ok)
 
@@ -158,7 +158,7 @@ func TestHostAttestsAndGetsAKey(t *testing.T) {
 	require.NoError(t, err)
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(next.EncryptionKey)
 	require.NoError(t, err)
-	change(t, s, "POST", "/v1/certs", NewCertificate{Use: UseEncryption, Primary: true, Certificate: next.Encryption.Raw, Key: pkcs8})
+	mustChange(t, s, "POST", "/v1/certs", NewCertificate{Use: UseEncryption, Primary: true, Certificate: next.Encryption.Raw, Key: pkcs8})
 	_, _, err = h.roll(t, server.URL, egress, reply.Content[0].Content)
 	require.NoError(t, err)
 	metadata, err = s.protection.Metadata()
@@ -169,7 +169,7 @@ func TestHostAttestsAndGetsAKey(t *testing.T) {
 
 	// Certificates from before a time are no longer accepted.
 	later := time.Now().Add(time.Hour)
-	change(t, s, "PATCH", "/v1/config", SettingsChange{DenyBefore: &later})
+	mustChange(t, s, "PATCH", "/v1/config", SettingsChange{DenyBefore: &later})
 	_, _, err = h.roll(t, server.URL, egress, reply.Content[0].Content)
 	answer := (*kps.Error)(nil)
 	require.ErrorAs(t, err, &answer)
@@ -201,7 +201,7 @@ func TestChangeThatServicesRefuseChangesNothing(t *testing.T) {
 	dir := newService(t)
 	s := open(t, dir)
 	h := newHost(t)
-	change(t, s, "POST", "/v1/hostkeys", NewHostKey{Name: "host1", Key: der(t, h.key.Public())})
+	mustChange(t, s, "POST", "/v1/hostkeys", NewHostKey{Name: "host1", Key: der(t, h.key.Public())})
 	status, body := ask(t, s, Administrator, "POST", "/v1/hostkeys", NewHostKey{Name: "host2", Key: der(t, h.key.Public())})
 	require.Equal(t, http.StatusBadRequest, status)
 	require.Contains(t, string(body), "have the same host key")
@@ -245,7 +245,7 @@ func TestInit(t *testing.T) {
 func TestBackupGoesElsewhere(t *testing.T) {
 	s := open(t, newService(t))
 	h := newHost(t)
-	change(t, s, "POST", "/v1/hostkeys", NewHostKey{Name: "host1", Key: der(t, h.key.Public())})
+	mustChange(t, s, "POST", "/v1/hostkeys", NewHostKey{Name: "host1", Key: der(t, h.key.Public())})
 	var whole, part bytes.Buffer
 	require.NoError(t, s.Backup(&whole, []byte("password"), "", "me"))
 	require.NoError(t, s.Backup(&part, []byte("password"), ModeHostKey, "me"))

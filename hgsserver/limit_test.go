@@ -38,7 +38,7 @@ func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
 	_, err = over.Read(make([]byte, 1)) // Accept closed it, and waits for another one
 	require.ErrorIs(t, err, io.EOF)
 	require.NoError(t, first.Close())
-	require.NoError(t, first.Close()) // counts once
+	require.Error(t, first.Close()) // closed already, and counts once
 	dial()
 	require.NoError(t, (<-accepted).Close())
 	require.Len(t, l.slots, maxConnectionsAddress-1)
