@@ -21,11 +21,6 @@ func jsonFlag(cmd *cobra.Command) {
 	cmd.Flags().Bool("json", false, "print the facts as JSON")
 }
 
-// warn tells on standard error what does not keep the command from its work.
-func warn(cmd *cobra.Command, text string) {
-	fmt.Fprintln(cmd.ErrOrStderr(), "hgs: warning: "+printable(text))
-}
-
 // report prints facts as JSON when --json is set, and else what text writes.
 // The output is written in one piece.
 func report(cmd *cobra.Command, facts any, text func(s *sheet)) error {
@@ -138,14 +133,6 @@ func moment(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339)
-}
-
-// yesNo is for facts.
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
 }
 
 // orEmpty makes an empty list of none: in JSON [] and not null.

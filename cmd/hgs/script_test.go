@@ -33,6 +33,7 @@ func TestSessions(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			env.Setenv("SECRET", "correct horse")
 			env.Setenv("SCHEMAS", schemas)
 			env.Setenv("ADDRESS", l.Addr().String())
 			env.Setenv("HGS_DIR", filepath.Join(env.WorkDir, "hgs"))
