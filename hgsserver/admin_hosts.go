@@ -90,6 +90,10 @@ func (s *Server) remove(c *call, what string, b store.Bucket, prefix string) (an
 	if err := c.read(&n); err != nil {
 		return nil, err
 	}
+	return s.removeNamed(c, n, what, b, prefix)
+}
+
+func (s *Server) removeNamed(c *call, n Named, what string, b store.Bucket, prefix string) (any, error) {
 	return done{true}, s.change(c.by, what+".remove", n, func(tx *store.Tx, _ *configuration) error {
 		return notRegistered(tx.Delete(b, entryName(prefix, n.Name)), what, n.Name)
 	})
@@ -212,5 +216,14 @@ func (s *Server) enablePolicy(c *call) (any, error) {
 }
 
 func (s *Server) removePolicy(c *call) (any, error) {
-	return s.remove(c, "policy", store.Policies, policyPrefix)
+	var n Named
+	if err := c.read(&n); err != nil {
+		return nil, err
+	}
+	for _, p := range policy.BuiltIn() {
+		if strings.EqualFold(p.Name, n.Name) {
+			return nil, fmt.Errorf("%s is built in and cannot be removed; where it is not locked, disable it", p.Name)
+		}
+	}
+	return s.removeNamed(c, n, "policy", store.Policies, policyPrefix)
 }

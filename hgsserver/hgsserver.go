@@ -15,9 +15,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,14 +82,8 @@ func initialize(dir string, s Settings, signer, encryption *signing.Identity, pa
 		c.Primary = true
 		certs = append(certs, c)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	path := filepath.Join(dir, StateFile)
-	if err := store.Create(path, passphrase); err != nil {
-		return err
-	}
-	err := fill(path, passphrase, func(tx *store.Tx) error {
+	create := func(path string) error { return store.Create(path, passphrase) }
+	return place(dir, create, passphrase, func(tx *store.Tx) error {
 		exchange := make([]byte, exchangeLength)
 		_, _ = rand.Read(exchange)
 		if err := errors.Join(tx.Put(store.Configuration, exchangeKey, exchange), putJSON(tx, store.Configuration, settingsKey, s)); err != nil {
@@ -110,10 +106,46 @@ func initialize(dir string, s Settings, signer, encryption *signing.Identity, pa
 		}
 		return errors.Join(c.validate(), tx.Record("init", s))
 	})
-	if err != nil {
-		return errors.Join(err, os.Remove(path)) // it was made a moment ago, and nobody uses it
+}
+
+// place makes a state and changes it before it appears under its name in a folder: whole, or not at all, and never in the place of
+// another one.
+func place(dir string, create func(path string) error, passphrase []byte, change func(*store.Tx) error) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
 	}
-	return nil
+	final := filepath.Join(dir, StateFile)
+	if _, err := os.Lstat(final); err == nil {
+		return &fs.PathError{Op: "create", Path: final, Err: fs.ErrExist}
+	}
+	work, err := os.MkdirTemp(dir, "new-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	path := filepath.Join(work, StateFile)
+	if err := create(path); err != nil {
+		return err
+	}
+	if err := fill(path, passphrase, change); err != nil {
+		return err
+	}
+	if err := os.Link(path, final); err != nil { // unlike a renaming, it fails where there is one by now
+		return err
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes a new name in a folder last. Windows has no way to ask for it.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func fill(path string, passphrase []byte, change func(*store.Tx) error) error {
@@ -264,14 +296,8 @@ func (s *Server) Backup(w io.Writer, password []byte, mode, by string) error {
 
 // Restore makes the state of a service in a folder of a whole backup.
 func Restore(dir string, backup io.Reader, password, passphrase []byte) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("restoring a service: %w", err)
-	}
-	path := filepath.Join(dir, StateFile)
-	if err := store.Restore(path, backup, password, passphrase); err != nil {
-		return err
-	}
-	err := fill(path, passphrase, func(tx *store.Tx) error {
+	create := func(path string) error { return store.Restore(path, backup, password, passphrase) }
+	err := place(dir, create, passphrase, func(tx *store.Tx) error {
 		c, err := load(tx)
 		if err != nil {
 			return fmt.Errorf("%w: a backup of one mode alone goes into a service that there is", err)
@@ -279,7 +305,7 @@ func Restore(dir string, backup io.Reader, password, passphrase []byte) error {
 		return errors.Join(c.validate(), tx.Record("restore", nil))
 	})
 	if err != nil {
-		return errors.Join(fmt.Errorf("restoring a service in %s: %w", dir, err), os.Remove(path))
+		return fmt.Errorf("restoring a service in %s: %w", dir, err)
 	}
 	return nil
 }
@@ -301,7 +327,7 @@ func Import(dir string, backup io.Reader, password, passphrase []byte) error {
 	if err := importInto(next, backup, password, passphrase); err != nil {
 		return err
 	}
-	return os.Rename(next, path)
+	return errors.Join(os.Rename(next, path), syncDir(dir))
 }
 
 func importInto(path string, backup io.Reader, password, passphrase []byte) error {

@@ -7,7 +7,7 @@ import (
 
 // Limits of connections. An address that has all of its own is closed the door, so that the others find theirs open.
 const (
-	maxConnections        = 2048
+	maxConnections        = 1024
 	maxConnectionsAddress = 128
 )
 

@@ -23,6 +23,8 @@ import (
 // Limits of requests. What a service accepts is smaller still.
 const (
 	maxBody       = max(kps.MaxMessage, hgsa.MaxMessage) // bytes
+	smallBody     = 128 << 10                            // what hosts send: larger ones are few at a time
+	largeBodies   = 64
 	maxHeader     = 16 << 10
 	headerTime    = 5 * time.Second
 	requestTime   = 30 * time.Second
@@ -131,6 +133,7 @@ func (s *Server) httpServer(handler http.Handler) *http.Server {
 // Handler answers hosts: the two services, at their addresses without regard to case.
 func (s *Server) Handler() http.Handler {
 	working := make(chan struct{}, 4*runtime.GOMAXPROCS(0)) // requests that are computed with at a time
+	large := make(chan struct{}, largeBodies)
 	attestation := s.metrics.timed("attestation", s.attestation)
 	protection := s.metrics.timed("keyprotection", s.protection)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -143,6 +146,16 @@ func (s *Server) Handler() http.Handler {
 		default:
 			http.NotFound(w, r)
 			return
+		}
+		if r.ContentLength < 0 || r.ContentLength > smallBody {
+			select {
+			case large <- struct{}{}:
+				defer func() { <-large }()
+			default:
+				w.Header().Set("Retry-After", "5")
+				http.Error(w, "too many large requests at a time", http.StatusServiceUnavailable)
+				return
+			}
 		}
 		// All of a request is there before work on it begins, so that a slow client keeps no other from being served.
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
