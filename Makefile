@@ -15,8 +15,8 @@ FUZZTIME ?= 10m
 export GOFLAGS := -tags=x11,gles
 
 DEMO_PACKAGES  := ca-certificates dosfstools gdisk libxml2-utils mtools ntfs-3g openssl qemu-utils wimtools xmlsec1
-TEST_PACKAGES  := $(DEMO_PACKAGES) cloud-init cryptsetup-bin dislocker e2fsprogs fdisk gcc libbde-utils libc6-dev libvhdi-utils \
-	perl-base python3-cryptography python3-yaml util-linux xxd xz-utils
+TEST_PACKAGES  := $(DEMO_PACKAGES) cloud-init cryptsetup-bin curl dislocker e2fsprogs fdisk gcc libbde-utils libc6-dev libvhdi-utils \
+	perl-base python3-cryptography python3-yaml swtpm swtpm-tools tpm2-tools util-linux xxd xz-utils
 GUI_PACKAGES   := gcc libc6-dev libgl-dev libgles-dev libx11-dev libxcursor-dev libxi-dev libxinerama-dev libxrandr-dev libxxf86vm-dev \
 	pkg-config
 WINDOW_PACKAGES := gir1.2-gtk-3.0 imagemagick openbox python3-gi tesseract-ocr tesseract-ocr-eng xdotool xvfb

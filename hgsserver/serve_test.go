@@ -1,0 +1,95 @@
+package hgsserver
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// serve starts a service, and gives its address and what stops it.
+func serve(t *testing.T, s *Server, o Options) (address string, stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ready, ended := make(chan string, 1), make(chan error, 1)
+	o.Listen, o.Ready, o.Group = "127.0.0.1:0", func(address string) { ready <- address }, -1
+	go func() { ended <- s.Serve(ctx, o) }()
+	select {
+	case address = <-ready:
+	case err := <-ended:
+		require.NoError(t, err)
+	}
+	stop = func() error {
+		cancel()
+		return <-ended
+	}
+	return address, stop
+}
+
+func TestSlowClientsKeepNobodyFromBeingServed(t *testing.T) {
+	s := open(t, newService(t))
+	address, stop := serve(t, s, Options{})
+	var slow []net.Conn
+	for range 8*runtime.GOMAXPROCS(0) + largeBodies/2 { // more than are worked on at a time
+		c, err := net.Dial("tcp", address)
+		require.NoError(t, err)
+		slow = append(slow, c)
+		_, err = io.WriteString(c, "POST /Attestation/v2.0/attest HTTP/1.1\r\nHost: hgs\r\nContent-Length: 1000\r\n\r\n{")
+		require.NoError(t, err)
+	}
+	response, err := http.Get("http://" + address + "/attestation/getinfo")
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	http.DefaultClient.CloseIdleConnections()
+	for _, c := range slow {
+		require.NoError(t, c.Close())
+	}
+	require.NoError(t, stop())
+}
+
+func TestRequestsAreBounded(t *testing.T) {
+	s := open(t, newService(t))
+	address, stop := serve(t, s, Options{})
+	for name, request := range map[string]struct {
+		path   string
+		body   io.Reader
+		status int
+	}{
+		"too large":      {"/Attestation/v2.0/attest", strings.NewReader(strings.Repeat("a", maxBody+1)), http.StatusRequestEntityTooLarge},
+		"without length": {"/KeyProtection/service/v2.0/rolltransportkey", io.MultiReader(strings.NewReader(strings.Repeat("a", maxBody+1))), http.StatusRequestEntityTooLarge},
+		"elsewhere":      {"/v1/backup", strings.NewReader("{}"), http.StatusNotFound},
+		"metrics":        {"/metrics", nil, http.StatusNotFound},
+		"another path":   {"/Attestation/../v1/status", nil, http.StatusNotFound},
+	} {
+		response, err := http.Post("http://"+address+request.path, "application/json", request.body)
+		require.NoError(t, err, name)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, request.status, response.StatusCode, name)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	require.NoError(t, stop())
+}
+
+func TestReviewersSocket(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // has no permissions of sockets
+	}
+	s := open(t, newService(t))
+	reviewers := filepath.Join(t.TempDir(), "r")
+	_, stop := serve(t, s, Options{Reviewers: reviewers})
+	var status Status
+	require.NoError(t, NewClient(reviewers).Do(t.Context(), "GET", "/v1/status", nil, &status))
+	require.Equal(t, "hgs.example.com", status.Name)
+	require.ErrorContains(t, NewClient(reviewers).Do(t.Context(), "DELETE", "/v1/hosts", Named{"x"}, nil), "reviewers read and change nothing")
+	name := "other.example.com"
+	require.NoError(t, NewClient(filepath.Join(s.dir, SocketFile)).Do(t.Context(), "PATCH", "/v1/config", SettingsChange{Name: &name}, nil))
+	require.Equal(t, name, s.current.Load().Name)
+	require.NoError(t, stop())
+}
