@@ -203,7 +203,7 @@ func policyCommand() *cobra.Command {
 }
 
 func stateCommand(verb string, on bool) *cobra.Command {
-	return leaf(verb+" NAME", "Make a policy "+verb+"d", "hgs policy "+verb+" Hgs_HibernationDisabled", func(cmd *cobra.Command, args []string) error {
+	return leaf(verb+" NAME", "Make a policy "+verb+"d", "hgs policy "+verb+" Hgs_NoHibernation", func(cmd *cobra.Command, args []string) error {
 		state := hgsserver.PolicyState{Name: args[0], Enabled: on}
 		if err := client(cmd).Do(cmd.Context(), "PATCH", "/v1/policies", state, nil); err != nil {
 			return err
