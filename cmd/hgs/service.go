@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scutum-project/scutum/hgsserver"
+	"github.com/scutum-project/scutum/hgsserver/store"
 	"github.com/scutum-project/scutum/pdk/guardian"
 	"github.com/scutum-project/scutum/signing"
 )
@@ -217,7 +218,7 @@ func clearCommand() *cobra.Command {
 		if !force {
 			return fmt.Errorf("%s is not removed; with it would go %s; --force removes it", path, lost)
 		}
-		if err := client(cmd).Do(cmd.Context(), "GET", "/v1/status", nil, nil); err == nil {
+		if _, err := store.Open(path, nil); errors.Is(err, store.ErrLocked) { // no passphrase is empty: it opens for nobody
 			return fmt.Errorf("%s is not removed: a service is serving from it; stop it first", path)
 		}
 		if err := os.Remove(path); err != nil {
