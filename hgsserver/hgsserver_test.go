@@ -91,7 +91,8 @@ func der(t testing.TB, key crypto.PublicKey) []byte {
 	return b
 }
 
-func (h *host) attest(t testing.TB, url string) hgsa.Reply {
+// attestation is the request of a host to attest by its key.
+func (h *host) attestation(t testing.TB) []byte {
 	t.Helper()
 	identity, err := json.Marshal(&hgsa.EndorsementKey{Key: der(t, h.identity.Public())})
 	require.NoError(t, err)
@@ -102,7 +103,12 @@ func (h *host) attest(t testing.TB, url string) hgsa.Reply {
 	body, err := json.Marshal(&hgsa.AttestationRequest{SessionID: uuid.New(), Requested: []hgsa.ResultType{hgsa.EncryptionKeyCertificate},
 		Provided: []hgsa.Provided{{Type: hgsa.VSMIdentityKey, Content: identity}, {Type: hgsa.HostKeyPublicKey, Content: public}, {Type: hgsa.HostKeySignature, Content: signature}}})
 	require.NoError(t, err)
-	response, err := http.Post(url+"/ATTESTATION/v2.0/hostkeyattest", "application/json", bytes.NewReader(body))
+	return body
+}
+
+func (h *host) attest(t testing.TB, url string) hgsa.Reply {
+	t.Helper()
+	response, err := http.Post(url+"/ATTESTATION/v2.0/hostkeyattest", "application/json", bytes.NewReader(h.attestation(t)))
 	require.NoError(t, err)
 	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)

@@ -60,6 +60,7 @@ type Service struct {
 	log    *slog.Logger
 	now    func() time.Time
 	state  atomic.Pointer[state]
+	known  keyprotector.Cache
 }
 
 // A state is a configuration with what follows from it.
@@ -67,6 +68,7 @@ type state struct {
 	Config
 	metadata []byte     // nil where there is none
 	missing  *kps.Error // why there is none
+	issued   issuedCache
 }
 
 // New makes a service without certificates and signers. Every release is recorded before its keys leave: where record fails,
@@ -181,7 +183,7 @@ func (s *Service) Roll(v kps.Version, r *kps.Request) (*kps.Response, error) {
 	if err != nil {
 		return nil, &kps.Error{Code: kps.HealthCertificateError, Message: err.Error()}
 	}
-	ingress, err := keyprotector.Parse(r.Ingress)
+	ingress, err := s.known.Parse(r.Ingress)
 	if err != nil {
 		return nil, refusal(err)
 	}

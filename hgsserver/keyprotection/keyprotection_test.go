@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
@@ -569,4 +570,23 @@ func BenchmarkRoll(b *testing.B) {
 		_, err := bench.Roll(kps.V2, request)
 		require.NoError(b, err)
 	}
+}
+
+func TestIssuedCacheIsBounded(t *testing.T) {
+	b := newBench(t)
+	var c issuedCache
+	signers := b.config.Signers
+	good, err := c.read(b.trusted.health(t, nil), signers)
+	require.NoError(t, err)
+	again, err := c.read(good.Raw, signers)
+	require.NoError(t, err)
+	require.Same(t, good, again)
+	for i := range 3 * maxIssued {
+		c.put(sha256.Sum256([]byte{byte(i), byte(i >> 8)}), good)
+		require.LessOrEqual(t, len(c.young), maxIssued)
+		require.LessOrEqual(t, len(c.old), maxIssued)
+	}
+	_, err = c.read(identity(t, "host").Certificate.Raw, signers)
+	require.Error(t, err)
+	require.Nil(t, c.get(sha256.Sum256(identity(t, "host").Certificate.Raw)), "what nobody issued is not kept")
 }
