@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/hgsserver"
 	"github.com/scutum-project/scutum/hgsserver/attestation/policy"
 	"github.com/scutum-project/scutum/signing"
@@ -16,28 +17,28 @@ import (
 
 // listCommand shows what the service has at a path.
 func listCommand[T any](of, short, path string, row func(T) []string) *cobra.Command {
-	return leaf("list", short, "hgs "+of+" list", func(cmd *cobra.Command, _ []string) error {
+	return cli.Leaf("list", short, "hgs "+of+" list", func(cmd *cobra.Command, _ []string) error {
 		var list []T
 		if err := client(cmd).Do(cmd.Context(), "GET", path, nil, &list); err != nil {
 			return err
 		}
-		return report(cmd, orEmpty(list), func(s *sheet) {
+		return cli.Report(cmd, cli.OrEmpty(list), func(s *cli.Sheet) {
 			var rows [][]string
 			for _, entry := range list {
 				rows = append(rows, row(entry))
 			}
-			s.table(rows...)
+			s.Table(rows...)
 		})
 	})
 }
 
 // namedCommand does something to what the service has under a name.
 func namedCommand(use, short, example, method, path, said string) *cobra.Command {
-	return leaf(use, short, example, func(cmd *cobra.Command, args []string) error {
+	return cli.Leaf(use, short, example, func(cmd *cobra.Command, args []string) error {
 		if err := client(cmd).Do(cmd.Context(), method, path, hgsserver.Named{Name: args[0]}, nil); err != nil {
 			return err
 		}
-		return report(cmd, hgsserver.Named{Name: args[0]}, func(s *sheet) { s.line(args[0] + " " + said + ".") })
+		return cli.Report(cmd, hgsserver.Named{Name: args[0]}, func(s *cli.Sheet) { s.Line(args[0] + " " + said + ".") })
 	})
 }
 
@@ -47,7 +48,7 @@ func add[T any](cmd *cobra.Command, path string, message any, row func(T) []stri
 	if err := client(cmd).Do(cmd.Context(), "POST", path, message, &added); err != nil {
 		return err
 	}
-	return report(cmd, added, func(s *sheet) { s.table(row(added)) })
+	return cli.Report(cmd, added, func(s *cli.Sheet) { s.Table(row(added)) })
 }
 
 func hostRow(h hgsserver.HostInfo) []string {
@@ -76,14 +77,14 @@ func certificateRow(c hgsserver.CertificateInfo) []string {
 	if c.Primary {
 		primary = "primary"
 	}
-	return []string{c.Thumbprint, c.Use, primary, "until " + moment(c.Expires), c.Subject}
+	return []string{c.Thumbprint, c.Use, primary, "until " + cli.Moment(c.Expires), c.Subject}
 }
 
 func hostCommand() *cobra.Command {
 	var certificate, key string
-	addHost := leaf("add NAME", "Register a host by its TPM", "hgs host add host1 --certificate ek.pem", func(cmd *cobra.Command, args []string) error {
+	addHost := cli.Leaf("add NAME", "Register a host by its TPM", "hgs host add host1 --certificate ek.pem", func(cmd *cobra.Command, args []string) error {
 		if (certificate == "") == (key == "") {
-			return usageError(cmd, errors.New("give --certificate, or else --key"))
+			return cli.UsageError(cmd, errors.New("give --certificate, or else --key"))
 		}
 		n := hgsserver.NewHost{Name: args[0]}
 		if key != "" {
@@ -106,13 +107,13 @@ func hostCommand() *cobra.Command {
 	})
 	addHost.Flags().StringVar(&certificate, "certificate", "", "the endorsement certificate, and after it its issuers, in `FILE` (PEM or DER)")
 	addHost.Flags().StringVar(&key, "key", "", "policy version 1: the endorsement key alone, in `FILE` (TPM2B_PUBLIC)")
-	roots := group("root", "Trust the makers of TPMs",
-		leaf("add FILE", "Trust the maker of TPMs whose certificate is in a file", "hgs host root add maker.pem", func(cmd *cobra.Command, args []string) error {
+	roots := cli.Group("root", "Trust the makers of TPMs",
+		cli.Leaf("add FILE", "Trust the maker of TPMs whose certificate is in a file", "hgs host root add maker.pem", func(cmd *cobra.Command, args []string) error {
 			return addCertificate(cmd, "/v1/roots", args[0])
 		}),
 		listCommand("host root", "List the makers of TPMs that are trusted", "/v1/roots", certificateRow),
 		namedCommand("remove THUMBPRINT", "No longer trust a maker of TPMs", "hgs host root remove 0123...", "DELETE", "/v1/roots", "is removed"))
-	return group("host", "Register hosts by their TPM", addHost,
+	return cli.Group("host", "Register hosts by their TPM", addHost,
 		listCommand("host", "List the hosts that are registered by their TPM", "/v1/hosts", hostRow),
 		namedCommand("remove NAME", "Take a host away", "hgs host remove host1", "DELETE", "/v1/hosts", "is removed"), roots)
 }
@@ -142,8 +143,8 @@ func addCertificate(cmd *cobra.Command, path, file string) error {
 }
 
 func hostKeyCommand() *cobra.Command {
-	return group("hostkey", "Register hosts by a key",
-		leaf("add NAME FILE", "Register a host by the public key, or the certificate, in a file", "hgs hostkey add host1 host1.pem",
+	return cli.Group("hostkey", "Register hosts by a key",
+		cli.Leaf("add NAME FILE", "Register a host by the public key, or the certificate, in a file", "hgs hostkey add host1 host1.pem",
 			func(cmd *cobra.Command, args []string) error {
 				key, err := readPublicKey(args[1])
 				if err != nil {
@@ -175,7 +176,7 @@ func readPublicKey(path string) ([]byte, error) {
 
 func policyCommand() *cobra.Command {
 	files := map[policy.Kind]*string{policy.Baseline: new(string), policy.CI: new(string), policy.DumpKey: new(string)}
-	addPolicy := leaf("add NAME", "Add a policy that hosts may meet", "hgs policy add rack1 --baseline host1.tcglog", func(cmd *cobra.Command, args []string) error {
+	addPolicy := cli.Leaf("add NAME", "Add a policy that hosts may meet", "hgs policy add rack1 --baseline host1.tcglog", func(cmd *cobra.Command, args []string) error {
 		n := hgsserver.NewPolicy{Name: args[0]}
 		given := 0
 		path := ""
@@ -185,7 +186,7 @@ func policyCommand() *cobra.Command {
 			}
 		}
 		if given != 1 {
-			return usageError(cmd, errors.New("give one of --baseline, --ci and --dump-key"))
+			return cli.UsageError(cmd, errors.New("give one of --baseline, --ci and --dump-key"))
 		}
 		var err error
 		if n.File, err = readFile(path, policy.MaxFile); err != nil {
@@ -196,28 +197,28 @@ func policyCommand() *cobra.Command {
 	addPolicy.Flags().StringVar(files[policy.Baseline], "baseline", "", "the boot log of a reference host, in `FILE` (.tcglog)")
 	addPolicy.Flags().StringVar(files[policy.CI], "ci", "", "a compiled code integrity policy, in `FILE` (.p7b, .bin or .cip)")
 	addPolicy.Flags().StringVar(files[policy.DumpKey], "dump-key", "", "the public key to which crash dumps are encrypted, in `FILE`")
-	return group("policy", "Say what hosts have to meet in TPM mode", addPolicy,
+	return cli.Group("policy", "Say what hosts have to meet in TPM mode", addPolicy,
 		listCommand("policy", "List all policies", "/v1/policies", policyRow),
 		stateCommand("enable", true), stateCommand("disable", false),
 		namedCommand("remove NAME", "Take a policy away", "hgs policy remove rack1", "DELETE", "/v1/policies", "is removed"))
 }
 
 func stateCommand(verb string, on bool) *cobra.Command {
-	return leaf(verb+" NAME", "Make a policy "+verb+"d", "hgs policy "+verb+" Hgs_NoHibernation", func(cmd *cobra.Command, args []string) error {
+	return cli.Leaf(verb+" NAME", "Make a policy "+verb+"d", "hgs policy "+verb+" Hgs_NoHibernation", func(cmd *cobra.Command, args []string) error {
 		state := hgsserver.PolicyState{Name: args[0], Enabled: on}
 		if err := client(cmd).Do(cmd.Context(), "PATCH", "/v1/policies", state, nil); err != nil {
 			return err
 		}
-		return report(cmd, state, func(s *sheet) { s.line(args[0] + " is " + verb + "d.") })
+		return cli.Report(cmd, state, func(s *cli.Sheet) { s.Line(args[0] + " is " + verb + "d.") })
 	})
 }
 
 func certCommand() *cobra.Command {
 	n := hgsserver.NewCertificate{}
-	var password passwordSource
-	addCert := leaf("add PFX", "Add a certificate with its key; with --primary, it takes the place of the one before", "hgs cert add new.pfx --use signing --primary",
+	var password cli.Password
+	addCert := cli.Leaf("add PFX", "Add a certificate with its key; with --primary, it takes the place of the one before", "hgs cert add new.pfx --use signing --primary",
 		func(cmd *cobra.Command, args []string) error {
-			secret, err := password.read("the password of "+args[0], false)
+			secret, err := password.Read(cmd.Context(), "the password of "+args[0], false)
 			if err != nil {
 				return err
 			}
@@ -237,15 +238,15 @@ func certCommand() *cobra.Command {
 		})
 	addCert.Flags().StringVar(&n.Use, "use", "", "what it is for: signing or encryption")
 	addCert.Flags().BoolVar(&n.Primary, "primary", false, "make it the primary one")
-	password.flags(addCert, "password", "the password of the PFX file")
-	return group("cert", "Look after the certificates of the key protection service", addCert,
+	passwordFlags(addCert, &password, "password", "the password of the PFX file")
+	return cli.Group("cert", "Look after the certificates of the key protection service", addCert,
 		listCommand("cert", "List the certificates", "/v1/certs", certificateRow),
 		namedCommand("primary THUMBPRINT", "Make a certificate the primary one for its use", "hgs cert primary 01234567", "PATCH", "/v1/certs", "is primary"),
 		namedCommand("remove THUMBPRINT", "Take a certificate away: keys that are wrapped for it alone are lost", "hgs cert remove 01234567", "DELETE", "/v1/certs", "is removed"))
 }
 
 func signerCommand() *cobra.Command {
-	show := leaf("show", "Print the certificates of this service's attestation signers, as PEM", "hgs signer show >signers.pem", func(cmd *cobra.Command, _ []string) error {
+	show := cli.Leaf("show", "Print the certificates of this service's attestation signers, as PEM", "hgs signer show >signers.pem", func(cmd *cobra.Command, _ []string) error {
 		var list, own []hgsserver.CertificateInfo
 		if err := client(cmd).Do(cmd.Context(), "GET", "/v1/signers", nil, &list); err != nil {
 			return err
@@ -256,7 +257,7 @@ func signerCommand() *cobra.Command {
 			}
 		}
 		if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
-			return report(cmd, orEmpty(own), nil)
+			return cli.Report(cmd, cli.OrEmpty(own), nil)
 		}
 		for _, c := range own {
 			if err := pem.Encode(cmd.OutOrStdout(), &pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate}); err != nil {
@@ -265,21 +266,21 @@ func signerCommand() *cobra.Command {
 		}
 		return nil
 	})
-	trust := leaf("trust FILE", "Accept the health certificates of another attestation signer", "hgs signer trust other.pem", func(cmd *cobra.Command, args []string) error {
+	trust := cli.Leaf("trust FILE", "Accept the health certificates of another attestation signer", "hgs signer trust other.pem", func(cmd *cobra.Command, args []string) error {
 		return addCertificate(cmd, "/v1/signers", args[0])
 	})
-	deny := leaf("deny-before TIME", "Accept no health certificate that was issued before a time (RFC 3339, or now)", "hgs signer deny-before now",
+	deny := cli.Leaf("deny-before TIME", "Accept no health certificate that was issued before a time (RFC 3339, or now)", "hgs signer deny-before now",
 		func(cmd *cobra.Command, args []string) error {
 			at := time.Now().UTC().Truncate(time.Second)
 			if args[0] != "now" {
 				var err error
 				if at, err = time.Parse(time.RFC3339, args[0]); err != nil {
-					return usageError(cmd, fmt.Errorf("%q is not a time such as %s", args[0], at.Format(time.RFC3339)))
+					return cli.UsageError(cmd, fmt.Errorf("%q is not a time such as %s", args[0], at.Format(time.RFC3339)))
 				}
 			}
 			return changeSettings(cmd, hgsserver.SettingsChange{DenyBefore: &at})
 		})
-	return group("signer", "Say whose health certificates are accepted", show, trust, deny,
+	return cli.Group("signer", "Say whose health certificates are accepted", show, trust, deny,
 		listCommand("signer", "List the attestation signers whose health certificates are accepted", "/v1/signers", certificateRow),
 		namedCommand("distrust THUMBPRINT", "No longer accept an attestation signer that was trusted", "hgs signer distrust 0123...", "DELETE", "/v1/signers", "is no longer trusted"))
 }

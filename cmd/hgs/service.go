@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/hgsserver"
 	"github.com/scutum-project/scutum/hgsserver/store"
 	"github.com/scutum-project/scutum/pdk/guardian"
@@ -29,20 +31,20 @@ func initCommand() *cobra.Command {
 	var settings hgsserver.Settings
 	var signingPFX, encryptionPFX string
 	var generate bool
-	var passphrase, pfx passwordSource
-	cmd := leaf("init", "Make the state of a service", "hgs init --dir /var/lib/hgs --name hgs.example.com --mode tpm --generate",
+	var passphrase, pfx cli.Password
+	cmd := cli.Leaf("init", "Make the state of a service", "hgs init --dir /var/lib/hgs --name hgs.example.com --mode tpm --generate",
 		func(cmd *cobra.Command, _ []string) error {
 			switch given := signingPFX != "" && encryptionPFX != ""; {
 			case settings.Name == "" || settings.Mode == "":
-				return usageError(cmd, errors.New("--name and --mode are needed"))
+				return cli.UsageError(cmd, errors.New("--name and --mode are needed"))
 			case generate == given || !given && signingPFX+encryptionPFX != "":
-				return usageError(cmd, errors.New("give --signing and --encryption, or else --generate"))
+				return cli.UsageError(cmd, errors.New("give --signing and --encryption, or else --generate"))
 			}
-			signer, encryption, err := firstCertificates(settings.Name, generate, signingPFX, encryptionPFX, &pfx)
+			signer, encryption, err := firstCertificates(cmd.Context(), settings.Name, generate, signingPFX, encryptionPFX, &pfx)
 			if err != nil {
 				return err
 			}
-			secret, err := passphrase.read("the passphrase of the service", true)
+			secret, err := passphrase.Read(cmd.Context(), "the passphrase of the service", true)
 			if err != nil {
 				return err
 			}
@@ -56,8 +58,8 @@ func initCommand() *cobra.Command {
 				Signing    string `json:"signing"`
 				Encryption string `json:"encryption"`
 			}{dirOf(cmd), settings.Name, settings.Mode, signing.Thumbprint(signer.Certificate), signing.Thumbprint(encryption.Certificate)}
-			return report(cmd, facts, func(s *sheet) {
-				s.facts("service", facts.Name, "folder", facts.Dir, "mode", facts.Mode, "signing certificate", facts.Signing,
+			return cli.Report(cmd, facts, func(s *cli.Sheet) {
+				s.Facts("service", facts.Name, "folder", facts.Dir, "mode", facts.Mode, "signing certificate", facts.Signing,
 					"encryption certificate", facts.Encryption)
 			})
 		})
@@ -66,12 +68,12 @@ func initCommand() *cobra.Command {
 	cmd.Flags().StringVar(&signingPFX, "signing", "", "the signing certificate with its key, in the PFX `FILE`")
 	cmd.Flags().StringVar(&encryptionPFX, "encryption", "", "the encryption certificate with its key, in the PFX `FILE`")
 	cmd.Flags().BoolVar(&generate, "generate", false, "make self-signed certificates")
-	passphrase.flags(cmd, "passphrase", "the passphrase of the service")
-	pfx.flags(cmd, "password", "the password of the PFX files")
+	passwordFlags(cmd, &passphrase, "passphrase", "the passphrase of the service")
+	passwordFlags(cmd, &pfx, "password", "the password of the PFX files")
 	return cmd
 }
 
-func firstCertificates(name string, generate bool, signingPFX, encryptionPFX string, password *passwordSource) (signer, encryption *signing.Identity, err error) {
+func firstCertificates(ctx context.Context, name string, generate bool, signingPFX, encryptionPFX string, password *cli.Password) (signer, encryption *signing.Identity, err error) {
 	if generate {
 		o, err := guardian.NewOwner(name, generatedBits, generatedFor)
 		if err != nil {
@@ -79,7 +81,7 @@ func firstCertificates(name string, generate bool, signingPFX, encryptionPFX str
 		}
 		return &signing.Identity{Certificate: o.Signing, Key: o.SigningKey}, &signing.Identity{Certificate: o.Encryption, Key: o.EncryptionKey}, nil
 	}
-	secret, err := password.read("the password of the PFX files", false)
+	secret, err := password.Read(ctx, "the password of the PFX files", false)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -105,10 +107,10 @@ func serveCommand() *cobra.Command {
 	var o hgsserver.Options
 	var certFile, keyFile, group string
 	var logJSON bool
-	var passphrase passwordSource
-	cmd := leaf("serve", "Serve hosts until interrupted", "hgs serve --dir /var/lib/hgs --listen :80", func(cmd *cobra.Command, _ []string) error {
+	var passphrase cli.Password
+	cmd := cli.Leaf("serve", "Serve hosts until interrupted", "hgs serve --dir /var/lib/hgs --listen :80", func(cmd *cobra.Command, _ []string) error {
 		if (certFile == "") != (keyFile == "") {
-			return usageError(cmd, errors.New("--tls-cert and --tls-key come together"))
+			return cli.UsageError(cmd, errors.New("--tls-cert and --tls-key come together"))
 		}
 		if certFile != "" {
 			pair, err := tls.LoadX509KeyPair(certFile, keyFile)
@@ -128,7 +130,7 @@ func serveCommand() *cobra.Command {
 			}
 		}
 		o.Socket, _ = cmd.Flags().GetString("socket")
-		secret, err := passphrase.read("the passphrase of the service", false)
+		secret, err := passphrase.Read(cmd.Context(), "the passphrase of the service", false)
 		if err != nil {
 			return err
 		}
@@ -150,16 +152,16 @@ func serveCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.Reviewers, "reviewers", "", "open the socket `PATH` for reviewers, who read and change nothing")
 	cmd.Flags().StringVar(&group, "reviewers-group", "", "whose `GROUP` the reviewers' socket is")
 	cmd.Flags().BoolVar(&logJSON, "log-json", false, "log in JSON")
-	passphrase.flags(cmd, "passphrase", "the passphrase of the service")
+	passwordFlags(cmd, &passphrase, "passphrase", "the passphrase of the service")
 	return cmd
 }
 
 func backupCommand() *cobra.Command {
 	var request hgsserver.BackupRequest
-	var password passwordSource
-	cmd := leaf("backup FILE", "Write all of the service, or one mode's state, into a file under a password", "hgs backup hgs.backup --password-file secret",
+	var password cli.Password
+	cmd := cli.Leaf("backup FILE", "Write all of the service, or one mode's state, into a file under a password", "hgs backup hgs.backup --password-file secret",
 		func(cmd *cobra.Command, args []string) error {
-			secret, err := password.read("the password of the backup", true)
+			secret, err := password.Read(cmd.Context(), "the password of the backup", true)
 			if err != nil {
 				return err
 			}
@@ -167,27 +169,27 @@ func backupCommand() *cobra.Command {
 			if err := writeBackup(cmd, args[0], request); err != nil {
 				return err
 			}
-			return report(cmd, map[string]string{"file": args[0]}, func(s *sheet) { s.facts("backup", args[0]) })
+			return cli.Report(cmd, map[string]string{"file": args[0]}, func(s *cli.Sheet) { s.Facts("backup", args[0]) })
 		})
 	cmd.Flags().StringVar(&request.Mode, "only", "", "the state of the mode tpm or hostkey alone")
-	password.flags(cmd, "password", "the password of the backup")
+	passwordFlags(cmd, &password, "password", "the password of the backup")
 	return cmd
 }
 
 func restoreCommand() *cobra.Command {
 	var into bool
-	var passphrase, password passwordSource
-	cmd := leaf("restore FILE", "Make the service of a backup", "hgs restore hgs.backup --dir /var/lib/hgs", func(cmd *cobra.Command, args []string) error {
+	var passphrase, password cli.Password
+	cmd := cli.Leaf("restore FILE", "Make the service of a backup", "hgs restore hgs.backup --dir /var/lib/hgs", func(cmd *cobra.Command, args []string) error {
 		f, err := os.Open(args[0])
 		if err != nil {
 			return err
 		}
 		defer f.Close()
-		secret, err := password.read("the password of the backup", false)
+		secret, err := password.Read(cmd.Context(), "the password of the backup", false)
 		if err != nil {
 			return err
 		}
-		pass, err := passphrase.read("the passphrase of the service", !into)
+		pass, err := passphrase.Read(cmd.Context(), "the passphrase of the service", !into)
 		if err != nil {
 			return err
 		}
@@ -199,17 +201,17 @@ func restoreCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return report(cmd, map[string]string{"dir": dirOf(cmd)}, func(s *sheet) { s.facts("restored in", dirOf(cmd)) })
+		return cli.Report(cmd, map[string]string{"dir": dirOf(cmd)}, func(s *cli.Sheet) { s.Facts("restored in", dirOf(cmd)) })
 	})
 	cmd.Flags().BoolVar(&into, "into", false, "put what the backup has in the place of what the service has, which is stopped")
-	passphrase.flags(cmd, "passphrase", "the passphrase of the service")
-	password.flags(cmd, "password", "the password of the backup")
+	passwordFlags(cmd, &passphrase, "passphrase", "the passphrase of the service")
+	passwordFlags(cmd, &password, "password", "the password of the backup")
 	return cmd
 }
 
 func clearCommand() *cobra.Command {
 	var force bool
-	cmd := leaf("clear", "Remove the service with all of its keys", "hgs clear --dir /var/lib/hgs --force", func(cmd *cobra.Command, _ []string) error {
+	cmd := cli.Leaf("clear", "Remove the service with all of its keys", "hgs clear --dir /var/lib/hgs --force", func(cmd *cobra.Command, _ []string) error {
 		path := filepath.Join(dirOf(cmd), hgsserver.StateFile)
 		if _, err := os.Stat(path); err != nil {
 			return err
@@ -224,7 +226,7 @@ func clearCommand() *cobra.Command {
 		if err := os.Remove(path); err != nil {
 			return err
 		}
-		return report(cmd, map[string]string{"removed": path}, func(s *sheet) { s.line("Removed is " + path + ", and with it " + lost + ".") })
+		return cli.Report(cmd, map[string]string{"removed": path}, func(s *cli.Sheet) { s.Line("Removed is " + path + ", and with it " + lost + ".") })
 	})
 	cmd.Flags().BoolVar(&force, "force", false, "remove it")
 	return cmd

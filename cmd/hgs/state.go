@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/hgsserver"
 	"github.com/scutum-project/scutum/hgsserver/store"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
@@ -34,30 +35,30 @@ func writeBackup(cmd *cobra.Command, path string, request hgsserver.BackupReques
 	return f.Commit()
 }
 
-func showProblems(s *sheet, problems []hgsserver.Problem) {
+func showProblems(s *cli.Sheet, problems []hgsserver.Problem) {
 	for _, p := range problems {
-		s.line("! " + p.What + ": " + p.Remedy)
+		s.Line("! " + p.What + ": " + p.Remedy)
 	}
 }
 
-// verdict is errNo where hosts cannot attest or get keys.
+// verdict is cli.ErrNo where hosts cannot attest or get keys.
 func verdict(problems []hgsserver.Problem) error {
 	for _, p := range problems {
 		if p.Fatal {
-			return errNo
+			return cli.ErrNo
 		}
 	}
 	return nil
 }
 
 func statusCommand() *cobra.Command {
-	return leaf("status", "Say how the service is", "hgs status", func(cmd *cobra.Command, _ []string) error {
+	return cli.Leaf("status", "Say how the service is", "hgs status", func(cmd *cobra.Command, _ []string) error {
 		var st hgsserver.Status
 		if err := client(cmd).Do(cmd.Context(), "GET", "/v1/status", nil, &st); err != nil {
 			return err
 		}
-		return report(cmd, st, func(s *sheet) {
-			s.facts("service", st.Name, "mode", st.Mode, "TPM hosts", strconv.Itoa(st.Hosts), "host keys", strconv.Itoa(st.HostKeys),
+		return cli.Report(cmd, st, func(s *cli.Sheet) {
+			s.Facts("service", st.Name, "mode", st.Mode, "TPM hosts", strconv.Itoa(st.Hosts), "host keys", strconv.Itoa(st.HostKeys),
 				"policies added", strconv.Itoa(st.Policies), "certificates", strconv.Itoa(st.Certificates), "attestation signers", strconv.Itoa(st.Signers),
 				"audit log", fmt.Sprintf("%d entries, %x", st.Audit.Sequence, st.Audit.Hash))
 			showProblems(s, st.Problems)
@@ -66,8 +67,8 @@ func statusCommand() *cobra.Command {
 }
 
 func showSettings(cmd *cobra.Command, c hgsserver.Settings) error {
-	return report(cmd, c, func(s *sheet) {
-		s.facts("name", c.Name, "mode", c.Mode, "offline unwraps", strconv.FormatUint(uint64(c.MaxOfflineUnwraps), 10), "deny before", moment(c.DenyBefore))
+	return cli.Report(cmd, c, func(s *cli.Sheet) {
+		s.Facts("name", c.Name, "mode", c.Mode, "offline unwraps", strconv.FormatUint(uint64(c.MaxOfflineUnwraps), 10), "deny before", cli.Moment(c.DenyBefore))
 	})
 }
 
@@ -80,14 +81,14 @@ func changeSettings(cmd *cobra.Command, change hgsserver.SettingsChange) error {
 }
 
 func modeCommand() *cobra.Command {
-	return leaf("mode MODE", "Switch between tpm and hostkey; what belongs to the other mode is kept", "hgs mode hostkey",
+	return cli.Leaf("mode MODE", "Switch between tpm and hostkey; what belongs to the other mode is kept", "hgs mode hostkey",
 		func(cmd *cobra.Command, args []string) error {
 			return changeSettings(cmd, hgsserver.SettingsChange{Mode: &args[0]})
 		})
 }
 
 func configCommand() *cobra.Command {
-	show := leaf("show", "Show the settings", "hgs config show", func(cmd *cobra.Command, _ []string) error {
+	show := cli.Leaf("show", "Show the settings", "hgs config show", func(cmd *cobra.Command, _ []string) error {
 		var c hgsserver.Settings
 		if err := client(cmd).Do(cmd.Context(), "GET", "/v1/config", nil, &c); err != nil {
 			return err
@@ -96,7 +97,7 @@ func configCommand() *cobra.Command {
 	})
 	var name string
 	var unwraps uint32
-	set := leaf("set", "Change settings", "hgs config set --max-offline-unwraps 10", func(cmd *cobra.Command, _ []string) error {
+	set := cli.Leaf("set", "Change settings", "hgs config set --max-offline-unwraps 10", func(cmd *cobra.Command, _ []string) error {
 		var change hgsserver.SettingsChange
 		if cmd.Flags().Changed("name") {
 			change.Name = &name
@@ -105,28 +106,28 @@ func configCommand() *cobra.Command {
 			change.MaxOfflineUnwraps = &unwraps
 		}
 		if change == (hgsserver.SettingsChange{}) {
-			return usageError(cmd, fmt.Errorf("--name or --max-offline-unwraps is missing"))
+			return cli.UsageError(cmd, fmt.Errorf("--name or --max-offline-unwraps is missing"))
 		}
 		return changeSettings(cmd, change)
 	})
 	set.Flags().StringVar(&name, "name", "", "the `NAME` of the service")
 	set.Flags().Uint32Var(&unwraps, "max-offline-unwraps", 0, "how often hosts may use a key again without asking; 0 allows no caching")
-	return group("config", "Show and change the settings", show, set)
+	return cli.Group("config", "Show and change the settings", show, set)
 }
 
 func reportCommand() *cobra.Command {
 	var kind, since string
 	var limit int
-	cmd := leaf("report", "Show what happened: attestations, key releases and changes", "hgs report --kind attestation --limit 20",
+	cmd := cli.Leaf("report", "Show what happened: attestations, key releases and changes", "hgs report --kind attestation --limit 20",
 		func(cmd *cobra.Command, _ []string) error {
 			query := url.Values{"kind": {kind}, "since": {since}, "limit": {strconv.Itoa(limit)}}
 			var entries []store.Entry
 			if err := client(cmd).Do(cmd.Context(), "GET", "/v1/report?"+query.Encode(), nil, &entries); err != nil {
 				return err
 			}
-			return report(cmd, entries, func(s *sheet) {
+			return cli.Report(cmd, entries, func(s *cli.Sheet) {
 				for _, e := range entries {
-					s.line(strings.Join([]string{strconv.FormatUint(e.Sequence, 10), moment(e.Time), e.Kind, string(e.Data)}, "  "))
+					s.Line(strings.Join([]string{strconv.FormatUint(e.Sequence, 10), cli.Moment(e.Time), e.Kind, string(e.Data)}, "  "))
 				}
 			})
 		})
@@ -137,21 +138,21 @@ func reportCommand() *cobra.Command {
 }
 
 func checkCommand() *cobra.Command {
-	return leaf("check", "Check that the audit log is whole and that hosts can attest and get keys", "hgs check", func(cmd *cobra.Command, _ []string) error {
+	return cli.Leaf("check", "Check that the audit log is whole and that hosts can attest and get keys", "hgs check", func(cmd *cobra.Command, _ []string) error {
 		var c hgsserver.Check
 		if err := client(cmd).Do(cmd.Context(), "GET", "/v1/check", nil, &c); err != nil {
 			return err
 		}
-		err := report(cmd, c, func(s *sheet) {
+		err := cli.Report(cmd, c, func(s *cli.Sheet) {
 			if c.Altered != "" {
-				s.facts("audit log", c.Altered)
+				s.Facts("audit log", c.Altered)
 			} else {
-				s.facts("audit log", fmt.Sprintf("whole, %d entries, %x", c.Audit.Sequence, c.Audit.Hash))
+				s.Facts("audit log", fmt.Sprintf("whole, %d entries, %x", c.Audit.Sequence, c.Audit.Hash))
 			}
 			showProblems(s, c.Problems)
 		})
 		if err == nil && c.Altered != "" {
-			err = errNo
+			err = cli.ErrNo
 		}
 		if err == nil {
 			err = verdict(c.Problems)
@@ -162,7 +163,7 @@ func checkCommand() *cobra.Command {
 
 // diagnoseCommand also works where no service answers.
 func diagnoseCommand() *cobra.Command {
-	return leaf("diagnose", "Say what keeps the service from working, and what to do", "hgs diagnose", func(cmd *cobra.Command, _ []string) error {
+	return cli.Leaf("diagnose", "Say what keeps the service from working, and what to do", "hgs diagnose", func(cmd *cobra.Command, _ []string) error {
 		problems := hgsserver.Diagnose(dirOf(cmd))
 		var st hgsserver.Status
 		if err := client(cmd).Do(cmd.Context(), "GET", "/v1/status", nil, &st); err != nil {
@@ -172,10 +173,10 @@ func diagnoseCommand() *cobra.Command {
 		facts := struct {
 			Time     time.Time           `json:"time"`
 			Problems []hgsserver.Problem `json:"problems"`
-		}{time.Now().UTC(), orEmpty(problems)}
-		err := report(cmd, facts, func(s *sheet) {
+		}{time.Now().UTC(), cli.OrEmpty(problems)}
+		err := cli.Report(cmd, facts, func(s *cli.Sheet) {
 			if len(problems) == 0 {
-				s.line("No problem was found.")
+				s.Line("No problem was found.")
 			}
 			showProblems(s, problems)
 		})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk"
 	"github.com/scutum-project/scutum/pdk/guardian"
 	"github.com/scutum-project/scutum/signing"
@@ -55,15 +56,15 @@ func TestExpiredGuardian(t *testing.T) {
 		return runHere(t, append(args, "--password-env", "PASSPHRASE")...)
 	}
 	status, _, stderr := scutum("guardian", "new", "Contoso")
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 	status, _, stderr = scutum("guardian", "new", "Fabric")
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 
 	existing := []string{"--policy", "shielded", "--existing-vm"}
 	status, _, stderr = scutum(append([]string{"pdk", "new", good, "--owner", "Contoso", "--guardian", "Fabric"}, existing...)...)
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 	status, _, stderr = scutum("kp", "new", kp, "--owner", "Contoso")
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 	for name, args := range map[string][]string{
 		"kp new":          {"kp", "new", fresh, "--owner", "Contoso", "--guardian", "Old"},
 		"kp new as owner": {"kp", "new", fresh, "--owner", "Old"},
@@ -75,7 +76,7 @@ func TestExpiredGuardian(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := snapshot(t, dir)
 			status, stdout, stderr := scutum(args...)
-			require.Equal(t, exitBad, status, stdout)
+			require.Equal(t, cli.ExitBad, status, stdout)
 			require.Contains(t, stderr, `scutum: guardian "Old": `)
 			require.Contains(t, stderr, "it has expired, its certificates were valid until ")
 			require.Contains(t, stderr, "--allow-expired accepts it\n")
@@ -83,15 +84,15 @@ func TestExpiredGuardian(t *testing.T) {
 			require.Equal(t, before, snapshot(t, dir))
 
 			status, _, stderr = scutum(append(args, "--allow-expired")...)
-			require.Equal(t, exitOK, status, stderr)
+			require.Equal(t, cli.ExitOK, status, stderr)
 			require.NoError(t, os.RemoveAll(fresh))
 		})
 	}
 	status, stdout, stderr := runHere(t, "pdk", "show", good)
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 	require.Contains(t, stdout, "Attention: certificates of CN=Old have expired.")
 	status, stdout, stderr = scutum("pdk", "edit", good, "--revoke", "Old")
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 	require.Contains(t, stdout, "No more access: Old.")
 }
 
@@ -134,7 +135,7 @@ func TestBadShieldingData(t *testing.T) {
 		{"pdk", "new", good, "--owner", "Contoso", "--guardian", "Fabric", "--policy", "shielded", "--existing-vm"},
 	} {
 		status, _, stderr := runHere(t, append(args, "--password-env", "PASSPHRASE")...)
-		require.Equal(t, exitOK, status, stderr)
+		require.Equal(t, cli.ExitOK, status, stderr)
 	}
 	bad := badFiles(t, good)
 	out := filepath.Join(dir, "out")
@@ -156,7 +157,7 @@ func TestBadShieldingData(t *testing.T) {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				before := snapshot(t, bad["directory"])
 				status, stdout, stderr := runHere(t, args(path)...)
-				require.Equal(t, exitBad, status, stdout+stderr)
+				require.Equal(t, cli.ExitBad, status, stdout+stderr)
 				require.Empty(t, stdout)
 				require.Contains(t, stderr, path)
 				require.NoFileExists(t, out)

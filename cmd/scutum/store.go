@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/guardian"
 	"github.com/scutum-project/scutum/signing"
 )
@@ -54,7 +55,7 @@ func (f *fitGuardians) check(guardians ...*guardian.Guardian) error {
 			return fmt.Errorf("guardian %q: %w", g.Name, err)
 		}
 		if !f.expired && now.After(g.Expires()) {
-			return fmt.Errorf("guardian %q: it has expired, its certificates were valid until %s; --allow-expired accepts it", g.Name, moment(g.Expires()))
+			return fmt.Errorf("guardian %q: it has expired, its certificates were valid until %s; --allow-expired accepts it", g.Name, cli.Moment(g.Expires()))
 		}
 	}
 	return nil
@@ -62,17 +63,17 @@ func (f *fitGuardians) check(guardians ...*guardian.Guardian) error {
 
 // readOwner reads an owner guardian with its private keys. The terminal is asked
 // for the passphrase only of one that is there.
-func readOwner(ctx context.Context, store *guardian.Store, name string, passphrase *passwordSource) (*guardian.Owner, error) {
-	if !passphrase.given() {
+func readOwner(ctx context.Context, store *guardian.Store, name string, passphrase *cli.Password) (*guardian.Owner, error) {
+	if !passphrase.Given() {
 		if o, err := store.Owner(name, ""); !errors.Is(err, signing.ErrPassword) {
 			return o, whichThereAre(err)
 		}
 	}
-	secret, err := passphrase.read(ctx, "passphrase of owner guardian "+name, false)
+	secret, err := passphrase.Read(ctx, "passphrase of owner guardian "+name, false)
 	if err != nil {
 		return nil, err
 	}
-	o, err := store.Owner(name, secret)
+	o, err := store.Owner(name, string(secret))
 	if errors.Is(err, signing.ErrPassword) {
 		return nil, fmt.Errorf("guardian %s: the passphrase is wrong, or the key files are damaged", name)
 	}
@@ -125,7 +126,7 @@ func namesIfKnown(cmd *cobra.Command) names {
 			return n
 		}
 	}
-	warn(cmd, fmt.Sprintf("the names of guardians are not known: %v", err))
+	cli.Warn(cmd, fmt.Sprintf("the names of guardians are not known: %v", err))
 	return names{none: "name not known"}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/signing"
 	"github.com/scutum-project/scutum/vhdx"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
@@ -34,7 +35,7 @@ has signed, as far as they are not given. A disk that is signed already needs --
 		Example: `  scutum template sign template.vhdx --name "Windows Server 2025" --version 1.0.0.0 --cert signer.pfx
   scutum template sign template.vhdx --name Ubuntu --version 1.0.0.0 --type linux --cert signer.pem --key signer.key
   scutum template sign patched.vhdx --like template.vhdx --cert signer.pfx --password-file secret --vsc patched.vsc`,
-		Args: exactArgs("DISK.vhdx"),
+		Args: cli.ExactArgs("DISK.vhdx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			signed, err := o.run(cmd, args[0])
 			if err != nil {
@@ -45,9 +46,9 @@ has signed, as far as they are not given. A disk that is signed already needs --
 				VSC     string       `json:"vsc,omitempty"`
 				Catalog catalogFacts `json:"catalog"`
 			}{args[0], o.vsc, factsOfCatalog(signed)}
-			return report(cmd, facts, func(s *sheet) {
-				s.facts(append([]string{"disk", facts.Disk}, append(facts.Catalog.pairs(), "saved as", facts.VSC)...)...)
-				s.line("The disk is signed.")
+			return cli.Report(cmd, facts, func(s *cli.Sheet) {
+				s.Facts(append([]string{"disk", facts.Disk}, append(facts.Catalog.pairs(), "saved as", facts.VSC)...)...)
+				s.Line("The disk is signed.")
 			})
 		},
 	}
@@ -59,7 +60,7 @@ has signed, as far as they are not given. A disk that is signed already needs --
 	cmd.Flags().StringVar(&o.vsc, "vsc", "", "save the catalog also as `OUT.vsc`")
 	o.signer.flags(cmd)
 	cmd.Flags().BoolVar(&o.force, "force", false, "replace the catalog that the disk has, and the file of --vsc")
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	required(cmd, "cert")
 	return cmd
 }
@@ -67,7 +68,7 @@ has signed, as far as they are not given. A disk that is signed already needs --
 func (o *templateSign) run(cmd *cobra.Command, path string) (*signing.Signed, error) {
 	options, err := o.options()
 	if err != nil {
-		return nil, usageError(cmd, err)
+		return nil, cli.UsageError(cmd, err)
 	}
 	inputs := append(o.signer.inputs(), file{"DISK.vhdx", path}, file{"--like", o.like})
 	if err := claim(o.force, []file{{"--vsc", o.vsc}}, inputs...); err != nil {
@@ -173,7 +174,7 @@ func templateExtractCommand() *cobra.Command {
 		Short:   "Save the catalog of a signed disk as a file",
 		Long:    `Save the catalog that a signed disk carries as a .vsc file, byte for byte.`,
 		Example: "  scutum template extract template.vhdx template.vsc",
-		Args:    exactArgs("DISK.vhdx", "OUT.vsc"),
+		Args:    cli.ExactArgs("DISK.vhdx", "OUT.vsc"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := claim(force, []file{{"OUT.vsc", args[1]}}, file{"DISK.vhdx", args[0]}); err != nil {
 				return err
@@ -187,13 +188,13 @@ func templateExtractCommand() *cobra.Command {
 				VSC     string       `json:"vsc"`
 				Catalog catalogFacts `json:"catalog"`
 			}{args[0], args[1], factsOfCatalog(signed)}
-			return report(cmd, facts, func(s *sheet) {
-				s.facts(append(facts.Catalog.unjudged(), "saved as", facts.VSC)...)
+			return cli.Report(cmd, facts, func(s *cli.Sheet) {
+				s.Facts(append(facts.Catalog.unjudged(), "saved as", facts.VSC)...)
 			})
 		},
 	}
 	forceFlag(cmd, &force)
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 

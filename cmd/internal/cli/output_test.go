@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -18,14 +18,14 @@ func TestPrintableLeavesTextAndEscapesTheRest(t *testing.T) {
 		"right\u202eleft":      `right\u202eleft`,
 		"null\x00":             `null\x00`,
 	} {
-		require.Equal(t, want, printable(in))
+		require.Equal(t, want, Printable(in))
 	}
 }
 
 func TestSheetAlignsAndEscapes(t *testing.T) {
 	var out bytes.Buffer
-	s := &sheet{out: &out}
-	s.facts("name", "x\x1b", "empty", "", "longer name", "y")
+	s := &Sheet{out: &out}
+	s.Facts("name", "x\x1b", "empty", "", "longer name", "y")
 	require.Equal(t, "name         x\\x1b\nlonger name  y\n", out.String())
 }
 

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -16,14 +16,19 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// jsonFlag adds --json to a command that prints facts through report.
-func jsonFlag(cmd *cobra.Command) {
+// JSONFlag adds --json to a command that prints facts through Report.
+func JSONFlag(cmd *cobra.Command) {
 	cmd.Flags().Bool("json", false, "print the facts as JSON")
 }
 
-// report prints facts as JSON when --json is set, and else what text writes.
+// Warn tells on standard error what does not keep the command from its work.
+func Warn(cmd *cobra.Command, text string) {
+	fmt.Fprintln(cmd.ErrOrStderr(), cmd.Root().Name()+": warning: "+Printable(text))
+}
+
+// Report prints facts as JSON when --json is set, and else what text writes.
 // The output is written in one piece.
-func report(cmd *cobra.Command, facts any, text func(s *sheet)) error {
+func Report(cmd *cobra.Command, facts any, text func(s *Sheet)) error {
 	var out bytes.Buffer
 	asJSON, _ := cmd.Flags().GetBool("json")
 	if asJSON {
@@ -34,7 +39,7 @@ func report(cmd *cobra.Command, facts any, text func(s *sheet)) error {
 			return err
 		}
 	} else {
-		text(&sheet{out: &out})
+		text(&Sheet{out: &out})
 	}
 	written := out.Bytes()
 	if asJSON {
@@ -44,37 +49,37 @@ func report(cmd *cobra.Command, facts any, text func(s *sheet)) error {
 	return err
 }
 
-// A sheet is a command's output for people: facts and tables, with aligned
+// A Sheet is a command's output for people: facts and tables, with aligned
 // columns. What it prints comes from files that an adversary may have written,
 // so control characters appear escaped.
-type sheet struct {
+type Sheet struct {
 	out io.Writer
 }
 
-// line prints one line as it is.
-func (s *sheet) line(text string) {
-	_, _ = io.WriteString(s.out, printable(text)+"\n")
+// Line prints one line as it is.
+func (s *Sheet) Line(text string) {
+	_, _ = io.WriteString(s.out, Printable(text)+"\n")
 }
 
-// facts prints names and values, one pair a line: facts("size", "60 GiB", ...).
-func (s *sheet) facts(pairs ...string) {
+// Facts prints names and values, one pair a line: Facts("size", "60 GiB", ...).
+func (s *Sheet) Facts(pairs ...string) {
 	var rows [][]string
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] != "" {
 			rows = append(rows, pairs[i:i+2])
 		}
 	}
-	s.table(rows...)
+	s.Table(rows...)
 }
 
-// table prints rows with aligned columns.
-func (s *sheet) table(rows ...[]string) {
+// Table prints rows with aligned columns.
+func (s *Sheet) Table(rows ...[]string) {
 	var aligned bytes.Buffer
 	w := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		cells := make([]string, len(row))
 		for i, cell := range row {
-			cells[i] = printable(cell)
+			cells[i] = Printable(cell)
 		}
 		_, _ = io.WriteString(w, strings.Join(cells, "\t")+"\n")
 	}
@@ -90,9 +95,9 @@ func visible(r rune) bool {
 	return r == ' ' || unicode.IsGraphic(r) && !unicode.IsSpace(r) && r != unicode.ReplacementChar
 }
 
-// printable escapes what is not visible, so that no file can send commands to
+// Printable escapes what is not visible, so that no file can send commands to
 // the terminal, or make it show something else than what it says.
-func printable(s string) string {
+func Printable(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return !visible(r) }) < 0 {
 		return s
 	}
@@ -127,16 +132,24 @@ func printableJSON(text []byte) []byte {
 	return b
 }
 
-// moment writes a time as RFC 3339 in UTC, the same in text and JSON.
-func moment(t time.Time) string {
+// Moment writes a time as RFC 3339 in UTC, the same in text and JSON.
+func Moment(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339)
 }
 
-// orEmpty makes an empty list of none: in JSON [] and not null.
-func orEmpty[T any](list []T) []T {
+// YesNo is for facts.
+func YesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// OrEmpty makes an empty list of none: in JSON [] and not null.
+func OrEmpty[T any](list []T) []T {
 	if list == nil {
 		return []T{}
 	}

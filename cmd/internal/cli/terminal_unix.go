@@ -1,6 +1,6 @@
 //go:build !windows
 
-package main
+package cli
 
 import (
 	"os"
@@ -29,6 +29,5 @@ func (t terminal) readHidden() ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = unix.IoctlSetTermios(fd, setTermios, before) }()
-	line, err := readLine(t.in)
-	return []byte(line), err
+	return readLine(t.in)
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package cli
 
 import (
 	"context"
@@ -25,7 +25,7 @@ func TestHangupInterrupts(t *testing.T) {
 		require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
 		<-ctx.Done()
 	}
-	require.Equal(t, exitInterrupted, exitStatus(ctx, t.Output(), errors.Join(errors.New("convert"), ctx.Err())))
+	require.Equal(t, ExitInterrupted, exitStatus(ctx, "scutum", t.Output(), errors.Join(errors.New("convert"), ctx.Err())))
 }
 
 func TestNohup(t *testing.T) {
