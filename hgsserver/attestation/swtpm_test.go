@@ -187,6 +187,8 @@ func bootLog(db string) []byte {
 		flag(tcglog.PagefileEncryption, 1), flag(tcglog.HibernationDisabled, 1), flag(tcglog.DumpsDisabled, 1), flag(tcglog.DumpEncryption, 1),
 		flag(tcglog.VBSIOMMURequired, 1), number(tcglog.VBSHVCIPolicy, 8, 2),
 	}}.Bytes())
-	l.Append(12, tcglog.Separator, []byte("WBCL"))
+	for _, pcr := range []uint32{12, 13, 14} {
+		l.Append(pcr, tcglog.Separator, []byte("WBCL"))
+	}
 	return l.Bytes()
 }

@@ -237,8 +237,15 @@ func buildLog(secureBoot byte, db string, debugger bool, events []tcglog.Tagged)
 	}
 	l.Append(7, tcglog.Separator, make([]byte, 4))
 	l.Append(12, tcglog.EventTag, tcglog.Tagged{ID: tcglog.TrustBoundary, Events: events}.Bytes())
-	l.Append(12, tcglog.Separator, []byte("WBCL"))
+	closeWindows(l)
 	return l.Bytes()
+}
+
+// closeWindows ends what Windows measures, as its boot loader does.
+func closeWindows(l *tcglog.Log) {
+	for _, pcr := range []uint32{12, 13, 14} {
+		l.Append(pcr, tcglog.Separator, []byte("WBCL"))
+	}
 }
 
 func claim(t *testing.T, log []byte) *tcglog.Boot {
@@ -361,6 +368,7 @@ func TestExplanations(t *testing.T) {
 	require.Contains(t, r.Expected, `"rack 1": measurement 3 is UEFI Debug Mode with digest `)
 	short := tcglog.New(tcglog.SHA256)
 	short.Append(7, tcglog.VariableDriverConfig, variable("SecureBoot", 1))
+	closeWindows(short)
 	r = get(short.Bytes(), "Hgs_SecureBootSettings")
 	require.Contains(t, r.Expected, "measurement 2, db, is missing")
 	long, err := tcglog.Parse(buildLog(1, "db", false, nil))
@@ -391,6 +399,7 @@ func TestBanksDoNotMix(t *testing.T) {
 	set := expecting(t)
 	l := tcglog.New(tcglog.SHA1)
 	l.Append(7, tcglog.VariableDriverConfig, variable("SecureBoot", 1))
+	closeWindows(l)
 	b, err := l.Claim(tcglog.SHA1)
 	require.NoError(t, err)
 	require.Contains(t, set.Evaluate(b)[1].Expected, `"rack 1": it is of bank SHA-256`)

@@ -73,10 +73,15 @@ func good() *Log {
 		tagged(SIPolicy, policyData("b.cip", 0xb, make([]byte, 32))...), tagged(DumpEncryptionKey, 7, 7), tagged(DumpEncryptionKey, 7, 7)))
 	l.Append(12, EventTag, boundary(
 		tagged(VSMIDKInfo, keyData(someModulus, 1, 0, 1)...), tagged(VSMIDKSInfo, keyData(someModulus, 3)...)))
-	for _, pcr := range []uint32{12, 13, 14} {
+	closeWindows(l)
+	return l
+}
+
+// closeWindows ends a log as the boot loader of Windows does.
+func closeWindows(l *Log) {
+	for _, pcr := range windowsPCRs {
 		l.Append(pcr, Separator, windowsSeparator)
 	}
-	return l
 }
 
 func TestBoot(t *testing.T) {
@@ -251,17 +256,28 @@ func TestWindowsEventsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := New(SHA256)
 			l.Append(12, EventTag, data)
-			l.Append(12, Separator, windowsSeparator)
+			closeWindows(l)
 			_, err := l.Claim(SHA256)
 			require.ErrorIs(t, err, ErrMalformed)
+			require.NotContains(t, err.Error(), "closed")
 		})
 	}
-	t.Run("not closed", func(t *testing.T) {
-		l := New(SHA256)
-		l.Append(13, EventTag, boundary(tagged(CodeIntegrity, 1)))
-		_, err := l.Claim(SHA256)
-		require.ErrorContains(t, err, "PCR 13 was not closed")
-	})
+	for _, open := range windowsPCRs {
+		t.Run(fmt.Sprintf("PCR %d not closed", open), func(t *testing.T) {
+			whole := good()
+			for _, measured := range []bool{true, false} {
+				l := New(SHA256)
+				for _, e := range whole.Events {
+					if e.PCR != open || measured && e.Type != Separator {
+						l.Append(e.PCR, e.Type, e.Data)
+					}
+				}
+				_, err := l.Claim(SHA256)
+				require.ErrorIs(t, err, ErrMalformed)
+				require.ErrorContains(t, err, fmt.Sprintf("PCR %d was not closed", open))
+			}
+		})
+	}
 }
 
 func TestParseRefuses(t *testing.T) {
@@ -345,7 +361,7 @@ func TestReplayRefuses(t *testing.T) {
 func TestParseBoundsMemory(t *testing.T) {
 	many := New(SHA256)
 	many.Append(12, EventTag, bytes.Repeat(boundary(), maxTagged-1))
-	many.Append(12, Separator, windowsSeparator)
+	closeWindows(many)
 	for _, data := range [][]byte{bytes.Repeat(make([]byte, 32), maxEvents), many.Bytes(), bytes.Repeat([]byte{0xff}, MaxSize)} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -370,7 +386,7 @@ func FuzzParse(f *testing.F) {
 	old := &Log{Banks: []Bank{{SHA1, sha1Size}}}
 	old.Append(7, VariableDriverConfig, variableData("SecureBoot", 1))
 	old.Append(12, EventTag, boundary(tagged(CodeIntegrity, 1)))
-	old.Append(12, Separator, windowsSeparator)
+	closeWindows(old)
 	f.Add(old.Bytes())
 	f.Add([]byte(strings.Repeat("\x00", 64)))
 	f.Fuzz(func(t *testing.T, data []byte) {
