@@ -34,15 +34,17 @@ func digestOf(data []byte) string {
 func (s *Server) listHosts(*call) (any, error) {
 	list := []HostInfo{}
 	for _, h := range s.current.Load().attestation.Hosts {
-		info := HostInfo{Name: h.Name, Identifier: digestOf(h.Key), Certificate: len(h.Certificate) > 0}
-		if info.Certificate {
-			if c, err := endorsement.Parse(h.Certificate); err == nil {
-				info.TPM = strings.TrimSpace(c.Manufacturer + " " + c.Model + " " + c.Version)
-			}
-		}
-		list = append(list, info)
+		list = append(list, hostInfo(&h))
 	}
 	return list, nil
+}
+
+func hostInfo(h *attestation.Host) HostInfo {
+	info := HostInfo{Name: h.Name, Identifier: digestOf(h.Key), Certificate: len(h.Certificate) > 0}
+	if c, err := endorsement.Parse(h.Certificate); err == nil {
+		info.TPM = strings.TrimSpace(c.Manufacturer + " " + c.Model + " " + c.Version)
+	}
+	return info
 }
 
 func (s *Server) addHost(c *call) (any, error) {
@@ -55,6 +57,12 @@ func (s *Server) addHost(c *call) (any, error) {
 	switch {
 	case (len(n.Certificate) == 0) == (len(n.Key) == 0):
 		return nil, errors.New("a host is registered by an endorsement certificate, or by an endorsement key alone")
+	case n.PolicyVersion != "" && n.PolicyVersion != PolicyV1 && n.PolicyVersion != PolicyV2:
+		return nil, fmt.Errorf("there is no policy version %.32q: use %s or %s", n.PolicyVersion, PolicyV1, PolicyV2)
+	case len(n.Key) > 0 && n.PolicyVersion != PolicyV1:
+		return nil, fmt.Errorf("host %.64q comes without an endorsement certificate: nobody vouches that its key is in a TPM; with policy version v1 it is registered all the same", n.Name)
+	case len(n.Certificate) > 0 && n.PolicyVersion == PolicyV1:
+		return nil, errors.New("policy version v1 registers a key alone: leave it out, so that the endorsement certificate counts")
 	case len(n.Key) > 0:
 		host, err = attestation.NewHostWithoutCertificate(n.Name, n.Key)
 	default:
@@ -74,7 +82,7 @@ func (s *Server) addHost(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	info := HostInfo{Name: host.Name, Identifier: digestOf(host.Key), Certificate: len(host.Certificate) > 0}
+	info := hostInfo(host)
 	return info, s.change(c.by, "host.add", info, func(tx *store.Tx, _ *configuration) error {
 		return addJSON(tx, store.Hosts, entryName(hostPrefix, host.Name), host)
 	})

@@ -38,10 +38,17 @@ type HostInfo struct {
 	TPM         string `json:"tpm,omitempty"` // what the endorsement certificate says
 }
 
-// A NewHost is a host to be registered by its TPM: an endorsement certificate with issuers, or for policy version 1 a key
-// alone (TPM2B_PUBLIC).
+// The versions of what a host is registered by. In v2 a trusted maker of TPMs vouches for its endorsement key; in v1 nobody does.
+const (
+	PolicyV1 = "v1"
+	PolicyV2 = "v2"
+)
+
+// A NewHost is a host to be registered by its TPM: an endorsement certificate with issuers, or a key alone (TPM2B_PUBLIC), where
+// PolicyVersion has to say so.
 type NewHost struct {
 	Name          string   `json:"name"`
+	PolicyVersion string   `json:"policyVersion,omitempty"` // PolicyV2 where it is empty
 	Certificate   []byte   `json:"certificate,omitempty"`
 	Intermediates [][]byte `json:"intermediates,omitempty"`
 	Key           []byte   `json:"key,omitempty"`

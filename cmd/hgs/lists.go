@@ -51,14 +51,6 @@ func add[T any](cmd *cobra.Command, path string, message any, row func(T) []stri
 	return cli.Report(cmd, added, func(s *cli.Sheet) { s.Table(row(added)) })
 }
 
-func hostRow(h hgsserver.HostInfo) []string {
-	certificate := "by its key alone"
-	if h.Certificate {
-		certificate = "by its endorsement certificate"
-	}
-	return []string{h.Name, h.Identifier, certificate, h.TPM}
-}
-
 func hostKeyRow(h hgsserver.HostInfo) []string { return []string{h.Name, h.Identifier} }
 
 func policyRow(p hgsserver.PolicyInfo) []string {
@@ -78,44 +70,6 @@ func certificateRow(c hgsserver.CertificateInfo) []string {
 		primary = "primary"
 	}
 	return []string{c.Thumbprint, c.Use, primary, "until " + cli.Moment(c.Expires), c.Subject}
-}
-
-func hostCommand() *cobra.Command {
-	var certificate, key string
-	addHost := cli.Leaf("add NAME", "Register a host by its TPM", "hgs host add host1 --certificate ek.pem", func(cmd *cobra.Command, args []string) error {
-		if (certificate == "") == (key == "") {
-			return cli.UsageError(cmd, errors.New("give --certificate, or else --key"))
-		}
-		n := hgsserver.NewHost{Name: args[0]}
-		if key != "" {
-			data, err := readFile(key, signing.MaxKeyFile)
-			if err != nil {
-				return err
-			}
-			n.Key = data
-			return add(cmd, "/v1/hosts", n, hostRow)
-		}
-		certificates, err := readCertificates(certificate)
-		if err != nil {
-			return err
-		}
-		n.Certificate = certificates[0].Raw
-		for _, c := range certificates[1:] {
-			n.Intermediates = append(n.Intermediates, c.Raw)
-		}
-		return add(cmd, "/v1/hosts", n, hostRow)
-	})
-	addHost.Flags().StringVar(&certificate, "certificate", "", "the endorsement certificate, and after it its issuers, in `FILE` (PEM or DER)")
-	addHost.Flags().StringVar(&key, "key", "", "policy version 1: the endorsement key alone, in `FILE` (TPM2B_PUBLIC)")
-	roots := cli.Group("root", "Trust the makers of TPMs",
-		cli.Leaf("add FILE", "Trust the maker of TPMs whose certificate is in a file", "hgs host root add maker.pem", func(cmd *cobra.Command, args []string) error {
-			return addCertificate(cmd, "/v1/roots", args[0])
-		}),
-		listCommand("host root", "List the makers of TPMs that are trusted", "/v1/roots", certificateRow),
-		namedCommand("remove THUMBPRINT", "No longer trust a maker of TPMs", "hgs host root remove 0123...", "DELETE", "/v1/roots", "is removed"))
-	return cli.Group("host", "Register hosts by their TPM", addHost,
-		listCommand("host", "List the hosts that are registered by their TPM", "/v1/hosts", hostRow),
-		namedCommand("remove NAME", "Take a host away", "hgs host remove host1", "DELETE", "/v1/hosts", "is removed"), roots)
 }
 
 func readCertificates(path string) ([]*x509.Certificate, error) {
