@@ -20,8 +20,14 @@ const maxCached = 2 << 20
 // The nil Cache remembers nothing.
 type Cache struct {
 	mu         sync.Mutex
-	young, old map[known]any // what was asked for last is in the first one
-	size       int           // of young, in bytes of what the entries were found out from
+	young, old map[known]found // what was asked for last is in the first one
+	size       int             // of young
+}
+
+// found is what was found out, and the bytes that it takes, about.
+type found struct {
+	value any
+	size  int
 }
 
 // A known thing is named by the digest of all that it was found out from.
@@ -53,35 +59,37 @@ func (c *Cache) Parse(data []byte) (*Protector, error) { return parseAs(data, c)
 func (c *Cache) get(name known) any {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if v, ok := c.young[name]; ok {
-		return v
+	if f, ok := c.young[name]; ok {
+		return f.value
 	}
-	v, ok := c.old[name]
-	if !ok {
-		return nil
+	f, ok := c.old[name]
+	if ok {
+		c.put(name, f)
 	}
-	c.put(name, v, 0)
-	return v
+	return f.value
 }
 
 // put keeps what is known. When the young ones are too many, they become the old ones, and these are forgotten.
-func (c *Cache) put(name known, v any, size int) {
-	const entry = 256 // bytes that an entry takes at least
-	if size += entry; c.young == nil || c.size+size > maxCached {
-		c.old, c.young, c.size = c.young, map[known]any{}, 0
+func (c *Cache) put(name known, f found) {
+	if c.young == nil || c.size+f.size > maxCached {
+		c.old, c.young, c.size = c.young, map[known]found{}, 0
 	}
-	c.young[name] = v
-	c.size += size
+	c.young[name] = f
+	c.size += f.size
 }
 
+// add keeps what was found out of so many bytes.
 func (c *Cache) add(name known, v any, size int) {
-	const largest = 16 << 10 // a larger thing is not kept
+	const (
+		entry   = 256      // bytes that an entry takes at least
+		largest = 16 << 10 // a larger thing is not kept
+	)
 	if size > largest {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.put(name, v, size)
+	c.put(name, found{v, entry + size})
 }
 
 // certificate reads a certificate.

@@ -47,3 +47,16 @@ func TestCacheIsBounded(t *testing.T) {
 	require.Nil(t, c.get(first))
 	require.NotEqual(t, nameOf("a", []byte("b"), []byte("c")), nameOf("a", []byte("bc")))
 }
+
+// TestCacheIsBoundedByWhatStays asks again for everything that is large, so that all of it is kept when others are forgotten.
+func TestCacheIsBoundedByWhatStays(t *testing.T) {
+	const large = 16 << 10
+	var c Cache
+	for i := range 20 * maxCached / large {
+		c.add(nameOf(knownCertificate, []byte{byte(i), byte(i >> 8)}), true, large)
+		for j := range i {
+			c.get(nameOf(knownCertificate, []byte{byte(j), byte(j >> 8)}))
+		}
+		require.LessOrEqual(t, len(c.young), maxCached/large)
+	}
+}
