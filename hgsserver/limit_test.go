@@ -43,3 +43,12 @@ func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
 	require.NoError(t, (<-accepted).Close())
 	require.Len(t, l.slots, maxConnectionsAddress-1)
 }
+
+func TestAddresses(t *testing.T) {
+	for remote, address := range map[string]string{
+		"192.0.2.1:80": "192.0.2.1", "[::ffff:192.0.2.1]:80": "192.0.2.1", "[2001:db8:1:2:3::4]:80": "2001:db8:1:2::/64",
+		"[fe80::1%eth0]:80": "fe80::/64", "@": "", "": "",
+	} {
+		require.Equal(t, address, addressOf(remote), remote)
+	}
+}

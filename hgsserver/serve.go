@@ -24,12 +24,13 @@ import (
 const (
 	maxBody       = max(kps.MaxMessage, hgsa.MaxMessage) // bytes
 	smallBody     = 128 << 10                            // what hosts send: larger ones are few at a time
-	largeBodies   = 64
 	maxHeader     = 16 << 10
 	headerTime    = 5 * time.Second
 	requestTime   = 30 * time.Second
 	idleTime      = 2 * time.Minute
-	streams       = 16 // of one HTTP/2 connection at a time
+	streams       = 16       // of one HTTP/2 connection at a time
+	window        = 64 << 10 // what one HTTP/2 connection may send before it is read
+	frame         = 16 << 10
 	shutdownLimit = 10 * time.Second
 )
 
@@ -124,16 +125,17 @@ func (s *Server) httpServer(handler http.Handler) *http.Server {
 		WriteTimeout:      2 * requestTime, // from the end of the header on, and so of reading, too
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeader,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streams},
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-		ConnContext:       withPeer,
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: streams, MaxReceiveBufferPerConnection: window,
+			MaxReceiveBufferPerStream: window, MaxReadFrameSize: frame},
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ConnContext: withPeer,
 	}
 }
 
 // Handler answers hosts: the two services, at their addresses without regard to case.
 func (s *Server) Handler() http.Handler {
 	working := make(chan struct{}, 4*runtime.GOMAXPROCS(0)) // requests that are computed with at a time
-	large := make(chan struct{}, largeBodies)
+	requests, large := newLimiter(maxRequests, maxRequestsAddress), newLimiter(maxLarge, maxLargeAddress)
 	attestation := s.metrics.timed("attestation", s.attestation)
 	protection := s.metrics.timed("keyprotection", s.protection)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -147,15 +149,17 @@ func (s *Server) Handler() http.Handler {
 			http.NotFound(w, r)
 			return
 		}
+		from, limits := addressOf(r.RemoteAddr), []*limiter{requests}
 		if r.ContentLength < 0 || r.ContentLength > smallBody {
-			select {
-			case large <- struct{}{}:
-				defer func() { <-large }()
-			default:
+			limits = append(limits, large)
+		}
+		for _, l := range limits {
+			if !l.take(from) {
 				w.Header().Set("Retry-After", "5")
-				http.Error(w, "too many large requests at a time", http.StatusServiceUnavailable)
+				http.Error(w, "too many requests at a time, or large ones", http.StatusServiceUnavailable)
 				return
 			}
+			defer l.release(from)
 		}
 		// All of a request is there before work on it begins, so that a slow client keeps no other from being served.
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))

@@ -5,9 +5,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,7 +38,7 @@ func TestSlowClientsKeepNobodyFromBeingServed(t *testing.T) {
 	s := open(t, newService(t))
 	address, stop := serve(t, s, Options{})
 	var slow []net.Conn
-	for range 8*runtime.GOMAXPROCS(0) + largeBodies/2 { // more than are worked on at a time
+	for range 8*runtime.GOMAXPROCS(0) + maxLarge/2 { // more than are worked on at a time
 		c, err := net.Dial("tcp", address)
 		require.NoError(t, err)
 		slow = append(slow, c)
@@ -52,6 +54,49 @@ func TestSlowClientsKeepNobodyFromBeingServed(t *testing.T) {
 		require.NoError(t, c.Close())
 	}
 	require.NoError(t, stop())
+}
+
+// A slowBody has nothing to read until it is released.
+type slowBody struct{ read, release chan struct{} }
+
+func (b *slowBody) Read([]byte) (int, error) {
+	b.read <- struct{}{}
+	<-b.release
+	return 0, io.EOF
+}
+
+func TestRequestsOfOneAddressAreLimited(t *testing.T) {
+	s := open(t, newService(t))
+	for name, c := range map[string]struct {
+		length int64
+		most   int
+	}{
+		"small":          {1000, maxRequestsAddress},
+		"large":          {smallBody + 1, maxLargeAddress},
+		"without length": {-1, maxLargeAddress},
+	} {
+		t.Run(name, func(t *testing.T) {
+			handler := s.Handler()
+			slow := &slowBody{make(chan struct{}), make(chan struct{})}
+			ask := func(from string, body io.Reader) int {
+				r := httptest.NewRequest(http.MethodPost, "/attestation/v2.0/hostkeyattest", body)
+				r.RemoteAddr, r.ContentLength = from, c.length
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, r)
+				return w.Code
+			}
+			var all sync.WaitGroup
+			for range c.most {
+				all.Go(func() { ask("192.0.2.1:1", slow) })
+				<-slow.read
+			}
+			require.Equal(t, http.StatusServiceUnavailable, ask("192.0.2.1:2", strings.NewReader("{}")))
+			require.Equal(t, http.StatusOK, ask("192.0.2.2:1", strings.NewReader("{}")))
+			close(slow.release)
+			all.Wait()
+			require.Equal(t, http.StatusOK, ask("192.0.2.1:2", strings.NewReader("{}")))
+		})
+	}
 }
 
 func TestRequestsAreBounded(t *testing.T) {
