@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -119,7 +120,7 @@ func (s *Server) Serve(ctx context.Context, o Options) error {
 
 func (s *Server) httpServer(handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           handler,
+		Handler:           s.loggingPanics(handler),
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       requestTime,
 		WriteTimeout:      2 * requestTime, // from the end of the header on, and so of reading, too
@@ -130,6 +131,24 @@ func (s *Server) httpServer(handler http.Handler) *http.Server {
 		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		ConnContext: withPeer,
 	}
+}
+
+// loggingPanics logs where a handler went wrong, which is a fault of the service. The connection ends, and nothing else: what the
+// HTTP server would log is of no interest but to who looks for a fault.
+func (s *Server) loggingPanics(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			fault := recover()
+			if fault == nil {
+				return
+			}
+			if fault != http.ErrAbortHandler {
+				s.log.Error("a request was too much for the service: this is a fault in it", "remote", r.RemoteAddr, "fault", fault, "stack", string(debug.Stack()))
+			}
+			panic(http.ErrAbortHandler)
+		}()
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Handler answers hosts: the two services, at their addresses without regard to case.

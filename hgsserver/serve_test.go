@@ -1,8 +1,10 @@
 package hgsserver
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -137,4 +139,32 @@ func TestReviewersSocket(t *testing.T) {
 	require.NoError(t, NewClient(filepath.Join(s.dir, SocketFile)).Do(t.Context(), "PATCH", "/v1/config", SettingsChange{Name: &name}, nil))
 	require.Equal(t, name, s.current.Load().Name)
 	require.NoError(t, stop())
+}
+
+func TestPanicsAreLogged(t *testing.T) {
+	s := open(t, newService(t))
+	var logged bytes.Buffer
+	s.log = slog.New(slog.NewTextHandler(&logged, nil))
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = s.httpServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/fault":
+			panic("out of order")
+		case "/abort":
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	server.Start()
+	for _, path := range []string{"/abort", "/fault"} {
+		require.Empty(t, logged.String())
+		_, err := http.Get(server.URL + path)
+		require.ErrorIs(t, err, io.EOF)
+	}
+	response, err := http.Get(server.URL + "/")
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	server.Close()
+	require.Contains(t, logged.String(), "out of order")
+	require.Contains(t, logged.String(), "TestPanicsAreLogged")
+	require.NotContains(t, logged.String(), "\n\t", "in one line")
 }
