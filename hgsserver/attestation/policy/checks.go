@@ -79,10 +79,11 @@ func describe[T comparable](name string, values []T) string {
 	if len(values) == 0 {
 		return name + " not measured"
 	}
+	var different []T
 	var texts []string
-	for i, v := range values {
-		if !slices.Contains(values[:i], v) && len(texts) < 8 {
-			texts = append(texts, fmt.Sprint(v))
+	for _, v := range values {
+		if len(different) < 8 && !slices.Contains(different, v) {
+			different, texts = append(different, v), append(texts, fmt.Sprint(v))
 		}
 	}
 	return name + " " + strings.Join(texts, " and ")

@@ -373,6 +373,23 @@ func TestParseBoundsMemory(t *testing.T) {
 	}
 }
 
+// TestManyPolicies reads a log whose work must not grow with the square of its length.
+func TestManyPolicies(t *testing.T) {
+	const many = 4000
+	var events []Tagged
+	for i := range many {
+		events = append(events, tagged(SIPolicy, policyData(fmt.Sprint(i), 0xb, make([]byte, 32))...))
+	}
+	l := New(SHA256)
+	l.Append(13, EventTag, boundary(events...))
+	closeWindows(l)
+	require.Less(t, testing.AllocsPerRun(1, func() {
+		b, err := l.Claim(SHA256)
+		require.NoError(t, err)
+		require.Len(t, b.Policies, many)
+	}), 20.0*many)
+}
+
 func TestIdentityKeyOfTheStandardLibrary(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 3072)
 	require.NoError(t, err)

@@ -73,7 +73,7 @@ func (b *Boot) addPolicy(data []byte) error {
 		return malformed("a code integrity policy is not written as Windows does")
 	}
 	for _, have := range b.Policies {
-		if have.String() == p.String() && have.Algorithm == p.Algorithm && bytes.Equal(have.Digest, p.Digest) {
+		if have.Name == p.Name && have.Version == p.Version && have.Algorithm == p.Algorithm && bytes.Equal(have.Digest, p.Digest) {
 			return nil
 		}
 	}
