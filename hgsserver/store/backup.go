@@ -36,19 +36,27 @@ func (s *Store) backup(w io.Writer, password []byte, buckets []Bucket) error {
 		return err
 	}
 	defer clear(c.buf[:cap(c.buf)])
-	err = s.View(func(tx *Tx) error {
+	if err := s.writeRecords(c, buckets); err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+// writeRecords writes what readRecords reads, as it is at one moment.
+func (s *Store) writeRecords(w io.Writer, buckets []Bucket) error {
+	err := s.View(func(tx *Tx) error {
 		for _, b := range buckets {
 			if !slices.Contains(Buckets(), b) {
 				return fmt.Errorf("there is no bucket %.32q", b)
 			}
-			if _, err := c.Write(appendField([]byte{recordBucket}, []byte(b))); err != nil {
+			if _, err := w.Write(appendField([]byte{recordBucket}, []byte(b))); err != nil {
 				return err
 			}
 			err := tx.Each(b, func(key string, value []byte) error {
 				defer clear(value)
 				record := appendField(appendField([]byte{recordEntry}, []byte(key)), value)
 				defer clear(record)
-				_, err := c.Write(record)
+				_, err := w.Write(record)
 				return err
 			})
 			if err != nil {
@@ -57,13 +65,10 @@ func (s *Store) backup(w io.Writer, password []byte, buckets []Bucket) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = w.Write([]byte{recordEnd})
 	}
-	if _, err := c.Write([]byte{recordEnd}); err != nil {
-		return err
-	}
-	return c.Close()
+	return err
 }
 
 func appendField(b, field []byte) []byte {

@@ -17,6 +17,10 @@ import (
 const childVariable = "SCUTUM_STORE_TEST_CHILD"
 
 func TestMain(m *testing.M) {
+	if path := os.Getenv(changingVariable); path != "" {
+		fmt.Fprintln(os.Stderr, changeForever(path))
+		os.Exit(1)
+	}
 	if path := os.Getenv(childVariable); path != "" {
 		fmt.Fprintln(os.Stderr, writeForever(path))
 		os.Exit(1)

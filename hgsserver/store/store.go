@@ -183,7 +183,11 @@ func open(path string, passphrase []byte) (*Store, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err // bbolt would make the file
 	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait})
+	var file *os.File
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, OpenFile: func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+		file, err = os.OpenFile(name, flag, mode)
+		return file, err
+	}})
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, ErrLocked
@@ -191,6 +195,10 @@ func open(path string, passphrase []byte) (*Store, error) {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	case err != nil:
 		return nil, err
+	}
+	if !isAt(file, path) { // who had the lock has put another file in its place
+		_ = db.Close()
+		return nil, ErrLocked
 	}
 	db.MaxBatchDelay = batchDelay
 	var wrapped []byte
@@ -219,29 +227,17 @@ func open(path string, passphrase []byte) (*Store, error) {
 	return &Store{db, newGCM(key)}, nil
 }
 
+func isAt(f *os.File, path string) bool {
+	opened, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(opened, there)
+}
+
 // Close closes the file, after all transactions have ended.
 func (s *Store) Close() error { return s.db.Close() }
-
-// SetPassphrase puts the key of the file under another passphrase. What was copied before still opens with the old one.
-func (s *Store) SetPassphrase(old, passphrase []byte) error {
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		m := tx.Bucket([]byte(meta))
-		key, err := unwrap(m.Get([]byte(wrappedKey)), old)
-		if err != nil {
-			return err
-		}
-		defer clear(key)
-		wrapped, err := wrap(key, passphrase)
-		if err != nil {
-			return err
-		}
-		return m.Put([]byte(wrappedKey), wrapped)
-	})
-	if err != nil {
-		return fmt.Errorf("changing the passphrase: %w", err)
-	}
-	return nil
-}
 
 // View runs a transaction that only reads. All that it reads is of one moment.
 func (s *Store) View(read func(*Tx) error) error {

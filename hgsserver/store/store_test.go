@@ -124,21 +124,6 @@ func TestOpenRefused(t *testing.T) {
 	require.Equal(t, fs.FileMode(0o600), info.Mode().Perm())
 }
 
-func TestSetPassphrase(t *testing.T) {
-	s, path := newStore(t)
-	put(t, s, Hosts, "a", "1")
-	require.ErrorIs(t, s.SetPassphrase([]byte("wrong"), []byte("new")), ErrPassphrase)
-	require.Error(t, s.SetPassphrase(passphrase, nil))
-	require.NoError(t, s.SetPassphrase(passphrase, []byte("new")))
-	require.NoError(t, s.Close())
-	_, err := Open(path, passphrase)
-	require.ErrorIs(t, err, ErrPassphrase)
-	s, err = Open(path, []byte("new"))
-	require.NoError(t, err)
-	defer s.Close()
-	require.Equal(t, map[string]string{"hosts/a": "1"}, contents(t, s))
-}
-
 // TestAtRest looks at the file itself: nothing of a value is in it, and none can be moved, altered or made.
 func TestAtRest(t *testing.T) {
 	s, path := newStore(t)
