@@ -13,15 +13,6 @@ import (
 	"github.com/scutum-project/scutum/hgsserver/store"
 )
 
-// A Role is what somebody may do.
-type Role int
-
-// The roles. A reviewer reads; an administrator also changes.
-const (
-	Reviewer Role = iota
-	Administrator
-)
-
 // maxAdmin bounds the body of an administrator's request: the file of a policy, in base64.
 const maxAdmin = policy.MaxFile/3*4 + 64<<10
 
@@ -88,6 +79,9 @@ func (s *Server) AdminHandler(role Role) http.Handler {
 	read("/v1/signers", s.listSigners)
 	change("POST", "/v1/signers", s.trustSigner)
 	change("DELETE", "/v1/signers", s.distrustSigner)
+	read("/v1/admins", s.listAdmins)
+	change("POST", "/v1/admins", s.addAdmin)
+	change("DELETE", "/v1/admins", s.removeAdmin)
 	read("/v1/report", s.report)
 	read("/v1/check", s.check)
 	change("POST", "/v1/backup", s.writeBackup)
@@ -125,10 +119,14 @@ func (s *Server) endpoint(answer func(*call) (any, error)) http.Handler {
 		} else if v == nil {
 			return
 		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(v) // where the client is gone, there is nobody to tell
+		writeJSON(w, status, v)
 	})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // where the client is gone, there is nobody to tell
 }
 
 func statusOf(err error) int {

@@ -45,6 +45,12 @@ func (s *Server) changeSettings(c *call) (any, error) {
 		if n.DenyBefore != nil {
 			settings.DenyBefore = n.DenyBefore.UTC()
 		}
+		if n.Listening != nil {
+			if err := n.Listening.check(); err != nil {
+				return err
+			}
+			settings.Listening = *n.Listening
+		}
 		return putJSON(tx, store.Configuration, settingsKey, settings)
 	})
 	return settings, err

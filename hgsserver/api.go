@@ -28,6 +28,7 @@ type SettingsChange struct {
 	Mode              *string    `json:"mode,omitempty"`
 	MaxOfflineUnwraps *uint32    `json:"maxOfflineUnwraps,omitempty"`
 	DenyBefore        *time.Time `json:"denyBefore,omitempty"`
+	Listening         *Listening `json:"listening,omitempty"` // all of it
 }
 
 // A HostInfo is a registered host, by its TPM or by its key.
@@ -106,6 +107,22 @@ type NewCertificate struct {
 // A Named names something to be removed or made primary: by its name, or its thumbprint.
 type Named struct {
 	Name string `json:"name"`
+}
+
+// An AdminInfo is somebody who has a role over TLS, by a client certificate.
+type AdminInfo struct {
+	Name       string    `json:"name"`
+	Role       Role      `json:"role"`
+	Thumbprint string    `json:"thumbprint"` // SHA-256 of the certificate
+	Subject    string    `json:"subject"`
+	Expires    time.Time `json:"expires"`
+}
+
+// A NewAdmin is somebody to be given a role.
+type NewAdmin struct {
+	Name        string `json:"name"`
+	Role        *Role  `json:"role"`
+	Certificate []byte `json:"certificate"`
 }
 
 // A BackupRequest asks for a backup of all, or of one mode's state alone.

@@ -12,10 +12,11 @@ import (
 	"net/http"
 )
 
-// A Client speaks to the administration API over a socket.
+// A Client speaks to the administration API, over a socket or over TLS.
 type Client struct {
-	socket string
-	http   *http.Client
+	url     string // that paths are appended to
+	http    *http.Client
+	explain func(error) error // says what to do where there was no answer
 }
 
 // NewClient makes a client of the service with a socket. Nothing is asked yet.
@@ -23,7 +24,13 @@ func NewClient(socket string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}
-	return &Client{socket, &http.Client{Transport: &http.Transport{DialContext: dial}}}
+	explain := func(err error) error {
+		if errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("the socket %s is not for you: be who runs the service, or root", socket)
+		}
+		return fmt.Errorf("no service answers at the socket %s: is \"hgs serve\" running? (%w)", socket, errors.Unwrap(err))
+	}
+	return &Client{"http://hgs", &http.Client{Transport: &http.Transport{DialContext: dial}}, explain}
 }
 
 // maxAnswer bounds an answer, in bytes: a report with the most entries.
@@ -55,16 +62,14 @@ func (c *Client) Stream(ctx context.Context, method, path string, message any) (
 		}
 		body = bytes.NewReader(text)
 	}
-	r, err := http.NewRequestWithContext(ctx, method, "http://hgs"+path, body)
+	r, err := http.NewRequestWithContext(ctx, method, c.url+path, body)
 	if err != nil {
 		return nil, err
 	}
 	response, err := c.http.Do(r)
 	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("the socket %s is not for you: be who runs the service, or root", c.socket)
 	case err != nil && ctx.Err() == nil:
-		return nil, fmt.Errorf("no service answers at the socket %s: is \"hgs serve\" running? (%w)", c.socket, errors.Unwrap(err))
+		return nil, c.explain(err)
 	case err != nil:
 		return nil, err
 	case response.StatusCode == http.StatusOK:
@@ -73,7 +78,7 @@ func (c *Client) Stream(ctx context.Context, method, path string, message any) (
 	defer response.Body.Close()
 	var refused apiError
 	if err := json.NewDecoder(io.LimitReader(response.Body, 64<<10)).Decode(&refused); err != nil || refused.Error == "" {
-		return nil, fmt.Errorf("the service answered %s", response.Status)
+		return nil, fmt.Errorf("what answers there is not the administration of this version: %s", response.Status)
 	}
 	return nil, errors.New(refused.Error)
 }

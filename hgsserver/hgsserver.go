@@ -3,7 +3,8 @@
 //
 // Every change is one transaction of the store, with its entry in the audit log, and takes effect when it is on the disk; one
 // that the services would not take changes nothing. Administrators come over a Unix socket that only they may open, and
-// reviewers, who may read, over another one. The addresses that hosts use have no way to either.
+// reviewers, who may read, over another one; or both over TLS, at an address of their own, by certificates that are registered.
+// The addresses that hosts use have no way to either.
 //
 // The package never decides who is healthy or who gets a key, and never gives a private key to anybody but in a backup, under a
 // password.
@@ -308,6 +309,12 @@ func Restore(dir string, backup io.Reader, password, passphrase []byte) error {
 		return fmt.Errorf("restoring a service in %s: %w", dir, err)
 	}
 	return nil
+}
+
+// SetPassphrase puts the state in a folder, from which nothing may serve meanwhile, under another passphrase; by says who does. It
+// fails as store.Open does.
+func SetPassphrase(dir string, old, passphrase []byte, by string) error {
+	return store.SetPassphrase(filepath.Join(dir, StateFile), old, passphrase, "passphrase", change{By: by})
 }
 
 // Import puts what a backup holds, such as the state of one mode, in the place of what the service in a folder has: all of it, or

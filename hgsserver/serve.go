@@ -23,16 +23,15 @@ import (
 
 // Limits of requests. What a service accepts is smaller still.
 const (
-	maxBody       = max(kps.MaxMessage, hgsa.MaxMessage) // bytes
-	smallBody     = 128 << 10                            // what hosts send: larger ones are few at a time
-	maxHeader     = 16 << 10
-	headerTime    = 5 * time.Second
-	requestTime   = 30 * time.Second
-	idleTime      = 2 * time.Minute
-	streams       = 16       // of one HTTP/2 connection at a time
-	window        = 64 << 10 // what one HTTP/2 connection may send before it is read
-	frame         = 16 << 10
-	shutdownLimit = 10 * time.Second
+	maxBody     = max(kps.MaxMessage, hgsa.MaxMessage) // bytes
+	smallBody   = 128 << 10                            // what hosts send: larger ones are few at a time
+	maxHeader   = 16 << 10
+	headerTime  = 5 * time.Second
+	requestTime = 30 * time.Second
+	idleTime    = 2 * time.Minute
+	streams     = 16       // of one HTTP/2 connection at a time
+	window      = 64 << 10 // what one HTTP/2 connection may send before it is read
+	frame       = 16 << 10
 )
 
 // Options say where a server listens.
@@ -40,28 +39,27 @@ type Options struct {
 	Listen    string       // for hosts, such as ":80"
 	TLS       *tls.Config  // nil for HTTP
 	Metrics   string       // for Prometheus: metrics and health alone; may be empty
+	Admin     string       // for administrators and reviewers, by their client certificates; may be empty
+	AdminTLS  *tls.Config  // the certificate of Admin
 	Socket    string       // for administrators; empty for SocketFile in the folder of the service
 	Reviewers string       // a socket for reviewers; may be empty
 	Group     int          // of the reviewers' socket, -1 for the server's own
 	Ready     func(string) // called with the address for hosts once all are open; may be nil
 }
 
-// Serve serves until ctx ends, then finishes the requests that are under way.
+// Serve serves until ctx ends, then finishes the requests that are under way; it returns within ten seconds.
 func (s *Server) Serve(ctx context.Context, o Options) error {
+	if o.Admin != "" && (o.AdminTLS == nil || len(o.AdminTLS.Certificates) == 0) {
+		return errors.New("administration over TLS needs a certificate of the service")
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var servers []*http.Server
-	defer func() {
-		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
-		defer cancel()
-		for _, server := range servers {
-			if server.Shutdown(limit) != nil {
-				_ = server.Close()
-			}
-		}
-	}()
+	quiet := &silent{conns: map[net.Conn]struct{}{}}
+	defer func() { shutDown(ctx, servers, quiet) }()
 	start := func(l net.Listener, handler http.Handler) {
 		server := s.httpServer(handler)
+		server.ConnState = quiet.state
 		servers = append(servers, server)
 		go func() {
 			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -86,24 +84,25 @@ func (s *Server) Serve(ctx context.Context, o Options) error {
 		start(l, s.AdminHandler(Reviewer))
 	}
 	if o.Metrics != "" {
-		l, err := net.Listen("tcp", o.Metrics)
+		l, err := listenTCP(o.Metrics, "Prometheus", nil)
 		if err != nil {
-			return fmt.Errorf("listening for Prometheus: %w", err)
+			return err
 		}
-		start(limited(l), s.metricsHandler())
+		start(l, s.metricsHandler())
 	}
-	hosts, err := net.Listen("tcp", o.Listen)
+	if o.Admin != "" {
+		l, err := listenTCP(o.Admin, "administrators", remoteTLS(o.AdminTLS))
+		if err != nil {
+			return err
+		}
+		start(l, s.remoteHandler())
+		s.log.Info("administration", "address", l.Addr().String())
+	}
+	hosts, err := listenTCP(o.Listen, "hosts", hostTLS(o.TLS))
 	if err != nil {
-		return fmt.Errorf("listening for hosts: %w", err)
+		return err
 	}
 	address := hosts.Addr().String()
-	hosts = limited(hosts)
-	if o.TLS != nil {
-		config := o.TLS.Clone()
-		config.MinVersion = tls.VersionTLS12
-		config.NextProtos = []string{"h2", "http/1.1"}
-		hosts = tls.NewListener(hosts, config)
-	}
 	start(hosts, s.Handler())
 	s.log.Info("serving", "address", address, "tls", o.TLS != nil, "mode", s.current.Load().Mode)
 	if o.Ready != nil {
@@ -116,6 +115,29 @@ func (s *Server) Serve(ctx context.Context, o Options) error {
 	}
 	s.log.Info("stopping")
 	return nil
+}
+
+// hostTLS is for hosts. It is nil where they come without TLS.
+func hostTLS(own *tls.Config) *tls.Config {
+	if own == nil {
+		return nil
+	}
+	config := own.Clone()
+	config.MinVersion = tls.VersionTLS12
+	config.NextProtos = []string{"h2", "http/1.1"}
+	return config
+}
+
+// listenTCP opens an address with a limit of connections.
+func listenTCP(address, whom string, config *tls.Config) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listening for %s: %w", whom, err)
+	}
+	if config == nil {
+		return limited(l), nil
+	}
+	return tls.NewListener(limited(l), config), nil
 }
 
 func (s *Server) httpServer(handler http.Handler) *http.Server {

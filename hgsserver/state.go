@@ -25,6 +25,7 @@ const (
 	stateOfPrefix  = "state/" // of a built-in policy that was enabled or disabled
 	ownPrefix      = "own/"
 	trustedPrefix  = "trusted/"
+	clientPrefix   = "client/"
 	exchangeLength = 32
 )
 
@@ -34,6 +35,7 @@ type Settings struct {
 	Mode              string    `json:"mode"` // "tpm" or "hostkey"
 	MaxOfflineUnwraps uint32    `json:"maxOfflineUnwraps"`
 	DenyBefore        time.Time `json:"denyBefore,omitzero"` // no health certificate from before is accepted
+	Listening         Listening `json:"listening,omitzero"`  // from the next start on
 }
 
 // The modes as administrators write them.
@@ -55,8 +57,12 @@ func (s *Settings) mode() (hgsa.OperationMode, error) {
 // maxServiceName leaves room in the subject of certificates (RFC 5280, ub-common-name).
 const maxServiceName = 64
 
+func serviceName(name string) bool {
+	return name != "" && len(name) <= maxServiceName && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
 func (s *Settings) check() error {
-	if s.Name == "" || len(s.Name) > maxServiceName || strings.ContainsFunc(s.Name, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if !serviceName(s.Name) {
 		return fmt.Errorf("the name of a service has 1 to %d letters, digits and other characters that print, as host names have", maxServiceName)
 	}
 	_, err := s.mode()
@@ -72,6 +78,7 @@ type configuration struct {
 	certs       []*serviceCertificate
 	signers     []*attestationSigner
 	roots       []*tpmRoot
+	clients     []*registeredClient
 }
 
 // load reads a configuration. It fails where something in it is not whole.
@@ -90,7 +97,7 @@ func load(tx *store.Tx) (*configuration, error) {
 	if c.attestation.Mode, err = c.mode(); err != nil {
 		return nil, err
 	}
-	for _, read := range []func(*store.Tx) error{c.loadHosts, c.loadPolicies, c.loadCertificates, c.loadSigners, c.loadRoots} {
+	for _, read := range []func(*store.Tx) error{c.loadHosts, c.loadPolicies, c.loadCertificates, c.loadSigners, c.loadRoots, c.loadClients} {
 		if err := read(tx); err != nil {
 			return nil, err
 		}
