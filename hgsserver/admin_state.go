@@ -3,7 +3,6 @@ package hgsserver
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/scutum-project/scutum/hgsserver/store"
@@ -54,67 +53,6 @@ func (s *Server) changeSettings(c *call) (any, error) {
 		return putJSON(tx, store.Configuration, settingsKey, settings)
 	})
 	return settings, err
-}
-
-// Limits of a report, in entries: how many are given if nobody says, at most, and how many are read in one transaction.
-const (
-	reportEntries = 100
-	maxReport     = 10000
-	reportStep    = 2048
-)
-
-// report gives the last entries of the audit log, oldest first: of one kind, or since a time, where the request says so.
-func (s *Server) report(c *call) (any, error) {
-	query := c.URL.Query()
-	limit := reportEntries
-	if text := query.Get("limit"); text != "" {
-		var err error
-		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxReport {
-			return nil, fmt.Errorf("a report has 1 to %d entries", maxReport)
-		}
-	}
-	var since time.Time
-	if text := query.Get("since"); text != "" {
-		var err error
-		if since, err = time.Parse(time.RFC3339, text); err != nil {
-			return nil, fmt.Errorf("the time of the first entry: %w", err)
-		}
-	}
-	kind, found := query.Get("kind"), []*store.Entry{}
-	err := s.store.View(func(tx *store.Tx) error {
-		head, err := tx.Head()
-		for end := head.Sequence; err == nil && end > 0 && len(found) < limit; {
-			first := uint64(1)
-			if end > reportStep {
-				first = end - reportStep + 1
-			}
-			var step []*store.Entry
-			err = entriesBetween(tx, first, end, func(e *store.Entry) {
-				if (kind == "" || kind == e.Kind) && !e.Time.Before(since) {
-					step = append(step, e)
-				}
-			})
-			found = append(step, found...)
-			end = first - 1
-		}
-		return err
-	})
-	return found[max(0, len(found)-limit):], err
-}
-
-func entriesBetween(tx *store.Tx, first, last uint64, entry func(*store.Entry)) error {
-	enough := fmt.Errorf("entry %d was the last", last)
-	err := tx.Entries(first, func(e *store.Entry) error {
-		if e.Sequence > last {
-			return enough
-		}
-		entry(e)
-		return nil
-	})
-	if err == enough {
-		return nil
-	}
-	return err
 }
 
 // check reads the whole audit log.

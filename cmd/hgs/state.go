@@ -3,17 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
-	"net/url"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/hgsserver"
-	"github.com/scutum-project/scutum/hgsserver/store"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
 )
 
@@ -115,28 +112,6 @@ func configCommand() *cobra.Command {
 	return cli.Group("config", "Show and change the settings", show, set)
 }
 
-func reportCommand() *cobra.Command {
-	var kind, since string
-	var limit int
-	cmd := cli.Leaf("report", "Show what happened: attestations, key releases and changes", "hgs report --kind attestation --limit 20",
-		func(cmd *cobra.Command, _ []string) error {
-			query := url.Values{"kind": {kind}, "since": {since}, "limit": {strconv.Itoa(limit)}}
-			var entries []store.Entry
-			if err := client(cmd).Do(cmd.Context(), "GET", "/v1/report?"+query.Encode(), nil, &entries); err != nil {
-				return err
-			}
-			return cli.Report(cmd, entries, func(s *cli.Sheet) {
-				for _, e := range entries {
-					s.Line(strings.Join([]string{strconv.FormatUint(e.Sequence, 10), cli.Moment(e.Time), e.Kind, string(e.Data)}, "  "))
-				}
-			})
-		})
-	cmd.Flags().StringVar(&kind, "kind", "", "entries of one `KIND` alone, such as attestation, release or host.add")
-	cmd.Flags().StringVar(&since, "since", "", "entries from `TIME` on (RFC 3339)")
-	cmd.Flags().IntVar(&limit, "limit", 100, "the last `N` entries")
-	return cmd
-}
-
 func checkCommand() *cobra.Command {
 	return cli.Leaf("check", "Check that the audit log is whole and that hosts can attest and get keys", "hgs check", func(cmd *cobra.Command, _ []string) error {
 		var c hgsserver.Check
@@ -144,11 +119,7 @@ func checkCommand() *cobra.Command {
 			return err
 		}
 		err := cli.Report(cmd, c, func(s *cli.Sheet) {
-			if c.Altered != "" {
-				s.Facts("audit log", c.Altered)
-			} else {
-				s.Facts("audit log", fmt.Sprintf("whole, %d entries, %x", c.Audit.Sequence, c.Audit.Hash))
-			}
+			showLog(s, &c)
 			showProblems(s, c.Problems)
 		})
 		if err == nil && c.Altered != "" {

@@ -39,8 +39,9 @@ type Config struct {
 // A Report says what came of an attestation.
 type Report struct {
 	Mode         string         `json:"mode"`
-	Host         string         `json:"host"`       // its registered name; empty for one that is not registered
-	Identifier   string         `json:"identifier"` // SHA-256 of the endorsement key or host key
+	Host         string         `json:"host"`             // its registered name; empty for one that is not registered
+	Identifier   string         `json:"identifier"`       // SHA-256 of the endorsement key or host key
+	Remote       string         `json:"remote,omitempty"` // the address that the request came from
 	Healthy      bool           `json:"healthy"`
 	Reason       string         `json:"reason,omitempty"`
 	Omitted      int            `json:"omitted,omitempty"`      // refusals before this one that were not recorded, as there were too many
@@ -147,7 +148,11 @@ func (s *Service) SigningCertificates() []*x509.Certificate {
 // refuse gives an error reply, after it was recorded where there are not too many. It is answered whether or not it was recorded.
 func (s *Service) refuse(r Report, reason error, reply *hgsa.ErrorReply) hgsa.Reply {
 	r.Reason = reason.Error()
-	s.log.Warn("attestation refused", "host", r.Host, "identifier", r.Identifier, "reason", r.Reason)
+	facts := []any{"host", r.Host, "identifier", r.Identifier, "remote", r.Remote, "reason", r.Reason}
+	if sentences := r.Explain(); len(sentences) > 0 {
+		facts = append(facts, "policies", sentences)
+	}
+	s.log.Warn("attestation refused", facts...)
 	omitted, ok := s.refusals.take(s.now())
 	if !ok {
 		return reply
@@ -182,6 +187,6 @@ func (s *Service) issue(st *state, r Report, statements []*health.Statement) hgs
 		s.log.Error("recording a health certificate failed: it was not given", "host", r.Host, "error", err)
 		return &hgsa.ErrorReply{Name: hgsa.UnavailableError, Retryable: true}
 	}
-	s.log.Info("attested", "host", r.Host, "identifier", r.Identifier, "expires", r.Expires)
+	s.log.Info("attested", "host", r.Host, "identifier", r.Identifier, "remote", r.Remote, "expires", r.Expires)
 	return reply
 }

@@ -16,13 +16,13 @@ import (
 // attestHostKey answers a request in host key mode (section 3.1.5.3.1.3). The signature, whose form the specification leaves
 // open, is over the contents HostKeyPublicKey and VSMIdentityKey, one after the other: RSA with PKCS #1 v1.5 padding, or ECDSA
 // in DER, over SHA-256.
-func (s *Service) attestHostKey(st *state, r *hgsa.AttestationRequest) hgsa.Reply {
+func (s *Service) attestHostKey(st *state, r *hgsa.AttestationRequest, remote string) hgsa.Reply {
 	key, identity, signature := r.Content(hgsa.HostKeyPublicKey), r.Content(hgsa.VSMIdentityKey), r.Content(hgsa.HostKeySignature)
 	if len(key) == 0 || len(identity) == 0 || len(signature) == 0 || !certifiable(r.Requested) {
 		return payloadError()
 	}
 	digest := sha256.Sum256(key)
-	report := Report{Mode: hgsa.ModeHostKey.String(), Identifier: hex.EncodeToString(digest[:])}
+	report := Report{Mode: hgsa.ModeHostKey.String(), Identifier: hex.EncodeToString(digest[:]), Remote: remote}
 	host := st.hostKeys[digest]
 	if host == nil {
 		return s.refuse(report, errors.New("the host key is not registered"), &hgsa.ErrorReply{Name: hgsa.UnauthorizedError})

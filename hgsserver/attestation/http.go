@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/scutum-project/scutum/hgsserver/attestation/hgsa"
@@ -33,6 +34,15 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// remoteOf is the address that a request came from, without its port.
+func remoteOf(r *http.Request) string {
+	address, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	return address.Addr().Unmap().String()
 }
 
 func allowed(w http.ResponseWriter, r *http.Request, method string) bool {
@@ -65,7 +75,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, mode hgsa.Operat
 	}
 	var reply hgsa.Reply
 	if err == nil {
-		reply, err = s.attest(st, mode, body, v2)
+		reply, err = s.attest(st, mode, body, v2, remoteOf(r))
 	}
 	if err != nil {
 		s.log.Warn("attestation request refused", "remote", r.RemoteAddr, "reason", err)
@@ -75,19 +85,19 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, mode hgsa.Operat
 }
 
 // attest answers a body; where it has not the form of a request, it fails.
-func (s *Service) attest(st *state, mode hgsa.OperationMode, body []byte, v2 bool) (hgsa.Reply, error) {
+func (s *Service) attest(st *state, mode hgsa.OperationMode, body []byte, v2 bool, remote string) (hgsa.Reply, error) {
 	if mode == hgsa.ModeHostKey {
 		request, err := hgsa.ParseAttestationRequest(body)
 		if err != nil {
 			return nil, err
 		}
-		return s.attestHostKey(st, request), nil
+		return s.attestHostKey(st, request, remote), nil
 	}
 	request, err := parseTPMRequest(body, v2)
 	if err != nil {
 		return nil, err
 	}
-	return s.attestTPM(st, request), nil
+	return s.attestTPM(st, request, remote), nil
 }
 
 func (s *Service) write(w http.ResponseWriter, reply hgsa.Reply) {

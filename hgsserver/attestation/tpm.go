@@ -61,12 +61,12 @@ func parseProvidedKey(content []byte) (*rtpm.EndorsementKey, error) {
 }
 
 // attestTPM answers a request in TPM mode (section 3.1.5.1.1.3).
-func (s *Service) attestTPM(st *state, r *tpmRequest) hgsa.Reply {
+func (s *Service) attestTPM(st *state, r *tpmRequest, remote string) hgsa.Reply {
 	if !certifiable(r.requested) {
 		return payloadError()
 	}
 	digest := r.ek.Digest()
-	report := Report{Mode: hgsa.ModeTPM.String(), Identifier: hex.EncodeToString(digest[:])}
+	report := Report{Mode: hgsa.ModeTPM.String(), Identifier: hex.EncodeToString(digest[:]), Remote: remote}
 	host := st.hosts[digest]
 	if host == nil {
 		return s.refuse(report, errors.New("the endorsement key is not registered"), &hgsa.ErrorReply{Name: hgsa.UnauthorizedError})

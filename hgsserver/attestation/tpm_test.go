@@ -128,6 +128,11 @@ func TestTPM(t *testing.T) {
 		require.Equal(t, p.Name == "Hgs_SecureBootSettings" || p.Name == "Hgs_CiPolicy", failed[p.GUID], p.Name)
 	}
 	require.Contains(t, b.reports[0].Reason, "Hgs_SecureBootSettings, Hgs_CiPolicy")
+	sentences := b.reports[0].Explain()
+	require.Len(t, sentences, 2)
+	require.Contains(t, sentences[0], "Hgs_SecureBootSettings demands that the Secure Boot configuration is that of a TPM baseline. It is not met: measured was PCR 7 of bank SHA-256 is ")
+	require.Contains(t, b.logged.String(), "Hgs_CiPolicy demands that code integrity is enforced with a policy that an administrator added. It is not met: measured was ")
+	require.NotEmpty(t, b.reports[0].Remote)
 
 	// A context that is not one, and a replayed one.
 	request := &hgsa.TPMRequest{SessionID: uuid.New(), Requested: []hgsa.ResultType{hgsa.EncryptionKeyCertificate}, EndorsementKey: host.Key}
