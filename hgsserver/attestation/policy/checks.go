@@ -74,6 +74,9 @@ func number(b *tcglog.Boot, id tcglog.ID, name, expected string, good func(uint6
 
 func nonZero(v uint64) bool { return v != 0 }
 
+// maxTold is how many things of a kind are told of: every attestation is recorded with what was measured and expected.
+const maxTold = 8
+
 // describe names the different values that were measured.
 func describe[T comparable](name string, values []T) string {
 	if len(values) == 0 {
@@ -82,7 +85,7 @@ func describe[T comparable](name string, values []T) string {
 	var different []T
 	var texts []string
 	for _, v := range values {
-		if len(different) < 8 && !slices.Contains(different, v) {
+		if len(different) < maxTold && !slices.Contains(different, v) {
 			different, texts = append(different, v), append(texts, fmt.Sprint(v))
 		}
 	}
@@ -98,6 +101,7 @@ func secureBootEnabled(_ *Set, b *tcglog.Boot) verdict {
 // secureBootSettings looks for a baseline with the same measurements in the same order, which is to say the same PCR 7.
 func secureBootSettings(s *Set, b *tcglog.Boot) verdict {
 	v := verdict{measured: fmt.Sprintf("PCR 7 of bank %v is %x", b.Bank, b.PCRs[7]), expected: "the Secure Boot configuration of a baseline"}
+	others := 0
 	for _, a := range s.Administrator {
 		if a.Kind != Baseline || a.Disabled {
 			continue
@@ -107,7 +111,12 @@ func secureBootSettings(s *Set, b *tcglog.Boot) verdict {
 			v.passed, v.matched = true, a.Name
 			return v
 		}
-		v.expected += fmt.Sprintf("; %q: %s", a.Name, difference)
+		if others++; others <= maxTold {
+			v.expected += fmt.Sprintf("; %q: %s", a.Name, difference)
+		}
+	}
+	if others > maxTold {
+		v.expected += fmt.Sprintf("; and %d others", others-maxTold)
 	}
 	return v
 }
@@ -150,7 +159,7 @@ func ciPolicy(s *Set, b *tcglog.Boot) verdict {
 	found := false
 	var loaded []string
 	for i, p := range b.Policies {
-		if i < 8 {
+		if i < maxTold {
 			loaded = append(loaded, fmt.Sprintf("%s with %v digest %x", printable(p.String()), p.Algorithm, p.Digest))
 		}
 		for _, a := range s.Administrator {
@@ -173,13 +182,21 @@ func ciPolicy(s *Set, b *tcglog.Boot) verdict {
 // expects names the digests of the administrators' policies of a kind.
 func (s *Set) expects(kind Kind, what string) string {
 	var digests []string
+	others := 0
 	for _, a := range s.Administrator {
-		if a.Kind == kind && !a.Disabled {
+		switch {
+		case a.Kind != kind || a.Disabled:
+		case len(digests) == maxTold:
+			others++
+		default:
 			digests = append(digests, fmt.Sprintf("%x (%s)", a.Digest, a.Name))
 		}
 	}
 	if len(digests) == 0 {
 		return what + " that an administrator adds; there is none"
+	}
+	if others > 0 {
+		digests = append(digests, fmt.Sprintf("one of %d others", others))
 	}
 	return what + " " + strings.Join(digests, " or ")
 }
@@ -241,7 +258,7 @@ func dumpEncryptionKey(s *Set, b *tcglog.Boot) verdict {
 	v := verdict{measured: disabled.measured, expected: disabled.expected + " or " + s.expects(DumpKey, "only keys with digest")}
 	known := len(b.DumpKeys) > 0
 	for i, key := range b.DumpKeys {
-		if i < 8 {
+		if i < maxTold {
 			v.measured += fmt.Sprintf("; key with digest %x", key)
 		}
 		match := slices.IndexFunc(s.Administrator, func(a Administrator) bool {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -392,6 +393,28 @@ func TestExplanations(t *testing.T) {
 	r = get(buildLog(1, "db", false, replace(healthy(), flagEvent(tcglog.DumpsDisabled, 0))), "Hgs_DumpEncryptionKey")
 	require.True(t, r.Passed)
 	require.Equal(t, "nothing, since Hgs_DumpEncryption is disabled", r.Expected)
+}
+
+// TestManyPoliciesAreToldBriefly evaluates where administrators added more than a record of an attestation should name.
+func TestManyPoliciesAreToldBriefly(t *testing.T) {
+	set := expecting(t)
+	for i := range 300 {
+		for _, a := range []Administrator{
+			{Kind: Baseline, Bank: tcglog.SHA256, Settings: []Setting{{"x", make([]byte, 32)}}},
+			{Kind: CI, Digest: make([]byte, 32)},
+			{Kind: DumpKey, Digest: make([]byte, 32)},
+		} {
+			a.Name = fmt.Sprintf("%s %d", a.Kind, i)
+			require.NoError(t, set.Add(a))
+		}
+	}
+	for _, r := range set.Evaluate(claim(t, buildLog(1, "dB", false, replace(healthy(), flagEvent(tcglog.DumpsDisabled, 0))))) {
+		require.Less(t, len(r.Measured)+len(r.Expected), 5000, r.Policy.Name)
+	}
+	r := set.Evaluate(claim(t, buildLog(1, "dB", false, nil)))
+	require.Contains(t, r[1].Expected, "; and 293 others")
+	require.Contains(t, r[3].Expected, " or one of 293 others")
+	require.True(t, set.Evaluate(claim(t, buildLog(1, "db", false, healthy()))).Passed(), "what matches counts, told or not")
 }
 
 // TestBanksDoNotMix holds a boot that was proved by one bank against a baseline of another.
