@@ -53,22 +53,12 @@ func (o *kpNew) run(ctx context.Context, out string) (*protectorFacts, error) {
 	if err := claim(o.force, []file{{"OUT", out}}, passwordFile(&o.passphrase)); err != nil {
 		return nil, err
 	}
-	store, err := openStore()
+	store, guardians, err := o.fit.read(o.guardians)
 	if err != nil {
 		return nil, err
 	}
-	guardians, err := readGuardians(store, o.guardians)
+	owner, err := o.fit.readOwner(ctx, store, o.owner, &o.passphrase)
 	if err != nil {
-		return nil, err
-	}
-	if err := o.fit.check(guardians...); err != nil {
-		return nil, err
-	}
-	owner, err := readOwner(ctx, store, o.owner, &o.passphrase)
-	if err != nil {
-		return nil, err
-	}
-	if err := o.fit.check(&owner.Guardian); err != nil {
 		return nil, err
 	}
 	p, key, err := keyprotector.New(owner, guardians)

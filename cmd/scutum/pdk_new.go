@@ -86,15 +86,8 @@ func (o *pdkNew) run(cmd *cobra.Command, out string) (*shieldingFacts, error) {
 	if err := claim(o.force, []file{{"OUT.pdk", out}}, append(o.inputs(), passwordFile(&o.passphrase))...); err != nil {
 		return nil, err
 	}
-	store, err := openStore()
+	store, guardians, err := o.fit.read(o.guardians)
 	if err != nil {
-		return nil, err
-	}
-	guardians, err := readGuardians(store, o.guardians)
-	if err != nil {
-		return nil, err
-	}
-	if err := o.fit.check(guardians...); err != nil {
 		return nil, err
 	}
 	options := pdk.Options{Kind: pdk.Template, Policy: pdk.Policy(o.policy)}
@@ -113,11 +106,8 @@ func (o *pdkNew) run(cmd *cobra.Command, out string) (*shieldingFacts, error) {
 	for _, text := range o.doubts(payload) {
 		cli.Warn(cmd, text)
 	}
-	owner, err := readOwner(cmd.Context(), store, o.owner, &o.passphrase)
+	owner, err := o.fit.readOwner(cmd.Context(), store, o.owner, &o.passphrase)
 	if err != nil {
-		return nil, err
-	}
-	if err := o.fit.check(&owner.Guardian); err != nil {
 		return nil, err
 	}
 	data, err := pdk.New(owner, guardians, options)

@@ -1,11 +1,7 @@
 package main
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,26 +13,14 @@ import (
 	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk"
 	"github.com/scutum-project/scutum/pdk/guardian"
-	"github.com/scutum-project/scutum/signing"
 )
 
 // expiredOwner puts an owner guardian whose certificates ended yesterday into the
 // store of $SCUTUM_HOME.
 func expiredOwner(t *testing.T, name, passphrase string) {
-	identity := func(usage x509.KeyUsage) *signing.Identity {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		require.NoError(t, err)
-		template := &x509.Certificate{
-			SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, KeyUsage: usage,
-			NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: time.Now().AddDate(0, 0, -1),
-		}
-		der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-		require.NoError(t, err)
-		c, err := x509.ParseCertificate(der)
-		require.NoError(t, err)
-		return &signing.Identity{Certificate: c, Key: key}
-	}
-	o, err := guardian.ImportOwner(name, identity(x509.KeyUsageDigitalSignature), identity(x509.KeyUsageKeyEncipherment))
+	yesterday := time.Now().AddDate(0, 0, -1)
+	o, err := guardian.ImportOwner(name, certificate(t, name, x509.KeyUsageDigitalSignature, yesterday),
+		certificate(t, name, x509.KeyUsageKeyEncipherment, yesterday))
 	require.NoError(t, err)
 	store, err := openStore()
 	require.NoError(t, err)

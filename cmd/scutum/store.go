@@ -61,6 +61,28 @@ func (f *fitGuardians) check(guardians ...*guardian.Guardian) error {
 	return nil
 }
 
+// read opens the store, and reads guardians that may get access.
+func (f *fitGuardians) read(names []string) (*guardian.Store, []*guardian.Guardian, error) {
+	store, err := openStore()
+	if err != nil {
+		return nil, nil, err
+	}
+	guardians, err := readGuardians(store, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, guardians, f.check(guardians...)
+}
+
+// readOwner reads an owner guardian that may make what others have access to.
+func (f *fitGuardians) readOwner(ctx context.Context, store *guardian.Store, name string, passphrase *cli.Password) (*guardian.Owner, error) {
+	owner, err := readOwner(ctx, store, name, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	return owner, f.check(&owner.Guardian)
+}
+
 // readOwner reads an owner guardian with its private keys. The terminal is asked
 // for the passphrase only of one that is there.
 func readOwner(ctx context.Context, store *guardian.Store, name string, passphrase *cli.Password) (*guardian.Owner, error) {
@@ -176,25 +198,4 @@ func namesInStore(wanted func(guardian.Entry) bool) ([]cobra.Completion, cobra.S
 		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
-// completeArguments completes the first argument with the first function, and so
-// on. Where there is none, it completes file names.
-func completeArguments(each ...cobra.CompletionFunc) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		switch {
-		case len(args) >= len(each):
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		case each[len(args)] == nil:
-			return nil, cobra.ShellCompDirectiveDefault
-		}
-		return each[len(args)](cmd, args, begun)
-	}
-}
-
-// completeFlag completes the value of a flag.
-func completeFlag(cmd *cobra.Command, flag string, with cobra.CompletionFunc) {
-	if err := cmd.RegisterFlagCompletionFunc(flag, with); err != nil {
-		panic(err) // there is no such flag
-	}
 }
