@@ -19,7 +19,8 @@ const (
 const batchBytes = 8 << 20
 
 // Backup writes all of the store as it is at one moment, or the buckets that are named, encrypted under a password. It needs
-// memory for a single entry.
+// memory for a single entry. It fails with ErrAudit or ErrAltered where the audit log is not whole: a backup of it would not be
+// restored.
 func (s *Store) Backup(w io.Writer, password []byte, only ...Bucket) error {
 	if len(only) == 0 {
 		only = Buckets()
@@ -45,6 +46,11 @@ func (s *Store) backup(w io.Writer, password []byte, buckets []Bucket) error {
 // writeRecords writes what readRecords reads, as it is at one moment.
 func (s *Store) writeRecords(w io.Writer, buckets []Bucket) error {
 	err := s.View(func(tx *Tx) error {
+		if slices.Contains(buckets, Audit) {
+			if _, err := tx.VerifyAudit(); err != nil { // what is read from a backup has no end but its last entry
+				return err
+			}
+		}
 		for _, b := range buckets {
 			if !slices.Contains(Buckets(), b) {
 				return fmt.Errorf("there is no bucket %.32q", b)

@@ -15,6 +15,7 @@ import (
 	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/bbolt"
 )
 
 var password = []byte("of the backup")
@@ -151,6 +152,20 @@ sys.stdout.buffer.write(out)`
 	out, err := cmd.Output()
 	require.NoError(t, err)
 	require.Equal(t, "\x01\x00\x00\x00\x05hosts\x02\x00\x00\x00\x04name\x00\x01\x86\xa0"+strings.Repeat("value", 20_000)+"\x00", string(out))
+}
+
+// TestAuditLogCutOff takes the last entry away, as who may write to the file can. No copy of the store must look whole.
+func TestAuditLogCutOff(t *testing.T) {
+	s, path := newStore(t)
+	for i := range 3 {
+		require.NoError(t, s.Record("x", i))
+	}
+	require.NoError(t, s.Close())
+	raw(t, path, func(tx *bbolt.Tx) error { return tx.Bucket([]byte(Audit)).Delete(sequenceKey(3)) })
+	require.ErrorIs(t, SetPassphrase(path, passphrase, other, "passphrase", nil), ErrAudit)
+	s = openStore(t, path)
+	require.ErrorIs(t, s.Backup(io.Discard, passphrase), ErrAudit)
+	require.NoError(t, s.Backup(io.Discard, passphrase, Hosts), "it has no audit log")
 }
 
 // FuzzRecords reads what stands in a backup, as if it had been authenticated.

@@ -11,7 +11,7 @@ import (
 
 // SetPassphrase writes a store again, under another passphrase and a new key, and puts it in the place of the one before once it
 // is whole: at every moment the file opens with the one or the other, and in the new one nothing is left that the old one opens.
-// Record is what the audit log says of it. It fails as Open does.
+// Record is what the audit log says of it. It fails as Open does, and with ErrAudit where the audit log is not whole.
 func SetPassphrase(path string, old, passphrase []byte, kind string, record any) error {
 	if len(passphrase) == 0 {
 		return errNoPassphrase
