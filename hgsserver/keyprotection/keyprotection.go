@@ -9,6 +9,7 @@ package keyprotection
 
 import (
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -126,6 +127,22 @@ func (st *state) check() error {
 		if find(st.Signing, id.Certificate.PublicKey) != nil {
 			return fmt.Errorf("the key of %s is to sign and to encrypt: use two", id.Certificate.Subject)
 		}
+	}
+	for _, signer := range st.Signers {
+		if err := checkSignerKey(signer); err != nil {
+			return fmt.Errorf("the attestation signer %s: %w", signer.Subject, err)
+		}
+	}
+	return nil
+}
+
+// checkSignerKey wants a key that is not found out within the time that a signer is trusted for.
+func checkSignerKey(c *x509.Certificate) error {
+	if key, ok := c.PublicKey.(*ecdsa.PublicKey); ok && key.Curve.Params().BitSize >= 256 {
+		return nil
+	}
+	if err := checkRSA(c); err != nil {
+		return fmt.Errorf("%w; nor is it ECDSA on P-256 or a larger curve", err)
 	}
 	return nil
 }

@@ -420,11 +420,21 @@ func TestConfigureRefused(t *testing.T) {
 	swapped.Key = identity(t, "new encryption").Key
 	ec, err := signing.NewLabIdentity("ec", signing.P256, time.Hour)
 	require.NoError(t, err)
+	small, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	require.NoError(t, err)
+	short, err := rsa.GenerateKey(rand.Reader, 1024)
+	require.NoError(t, err)
+	signer := func(key crypto.Signer) Config {
+		template := &x509.Certificate{SerialNumber: big.NewInt(1), BasicConstraintsValid: true, IsCA: true, KeyUsage: x509.KeyUsageCertSign}
+		return Config{Signers: []*x509.Certificate{issue(t, template, template, key.Public(), key)}}
+	}
 	for name, c := range map[string]Config{
-		"encryption, another key": {Encryption: []*signing.Identity{&swapped}},
-		"signing, another key":    {Signing: []*signing.Identity{&swapped}},
-		"encryption not RSA":      {Encryption: []*signing.Identity{ec}},
-		"one key for both":        {Signing: b.config.Signing, Encryption: b.config.Signing},
+		"attestation signer, P-224":    signer(small),
+		"attestation signer, RSA 1024": signer(short),
+		"encryption, another key":      {Encryption: []*signing.Identity{&swapped}},
+		"signing, another key":         {Signing: []*signing.Identity{&swapped}},
+		"encryption not RSA":           {Encryption: []*signing.Identity{ec}},
+		"one key for both":             {Signing: b.config.Signing, Encryption: b.config.Signing},
 	} {
 		require.Error(t, b.Configure(c), name)
 		_, err := b.Roll(kps.V2, b.request())
