@@ -44,7 +44,7 @@ type Report struct {
 	Remote       string         `json:"remote,omitempty"` // the address that the request came from
 	Healthy      bool           `json:"healthy"`
 	Reason       string         `json:"reason,omitempty"`
-	Omitted      int            `json:"omitted,omitempty"`      // refusals before this one that were not recorded, as there were too many
+	Omitted      int            `json:"omitted,omitempty"`      // refusals of the host, or of strangers, before this one that were not recorded
 	Policies     []PolicyReport `json:"policies,omitempty"`     // all, in TPM mode
 	Certificates []string       `json:"certificates,omitempty"` // SHA-256 of the health certificates
 	Expires      time.Time      `json:"expires,omitzero"`
@@ -153,7 +153,7 @@ func (s *Service) refuse(r Report, reason error, reply *hgsa.ErrorReply) hgsa.Re
 		facts = append(facts, "policies", sentences)
 	}
 	s.log.Warn("attestation refused", facts...)
-	omitted, ok := s.refusals.take(s.now())
+	omitted, ok := s.refusals.take(r.Host, s.now())
 	if !ok {
 		return reply
 	}

@@ -240,26 +240,28 @@ func TestUnavailable(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	var r refusals
-	at := now
-	count := func(attempts int) (recorded, omitted int) {
-		for range attempts {
-			n, ok := r.take(at)
-			omitted += n
-			if ok {
-				recorded++
+	for host, limit := range map[string]refusalLimit{"": strangerLimit, "host": hostLimit} {
+		var r refusals
+		at := now
+		count := func(attempts int) (recorded, omitted int) {
+			for range attempts {
+				n, ok := r.take(host, at)
+				omitted += n
+				if ok {
+					recorded++
+				}
 			}
+			return recorded, omitted
 		}
-		return recorded, omitted
+		recorded, omitted := count(limit.atOnce + 500)
+		require.Equal(t, []int{limit.atOnce, 0}, []int{recorded, omitted})
+		at = at.Add(3 * limit.every)
+		recorded, omitted = count(10)
+		require.Equal(t, []int{3, 500}, []int{recorded, omitted})
+		at = at.Add(24 * time.Hour)
+		recorded, omitted = count(2 * limit.atOnce)
+		require.Equal(t, []int{limit.atOnce, 7}, []int{recorded, omitted})
 	}
-	recorded, omitted := count(maxRefusals + 500)
-	require.Equal(t, []int{maxRefusals, 0}, []int{recorded, omitted})
-	at = at.Add(3 * refusalEvery)
-	recorded, omitted = count(10)
-	require.Equal(t, []int{3, 500}, []int{recorded, omitted})
-	at = at.Add(24 * time.Hour)
-	recorded, omitted = count(2 * maxRefusals)
-	require.Equal(t, []int{maxRefusals, 7}, []int{recorded, omitted})
 }
 
 // TestFlood has somebody be refused more often than is recorded, and a host attest in between.
@@ -269,13 +271,17 @@ func TestFlood(t *testing.T) {
 	require.NoError(t, err)
 	identity := der(t, identityKey().Public())
 	bad := marshal(t, hostKeyRequest(t, stranger, identity, hgsa.EncryptionKeyCertificate))
-	for range maxRefusals + 5 {
+	for range strangerLimit.atOnce + 5 {
 		b.requireError(hgsa.UnauthorizedError, b.reply(hostKeyPath, bad))
 	}
-	require.Len(t, b.reports, maxRefusals)
+	require.Len(t, b.reports, strangerLimit.atOnce)
 	b.requireHealthy(b.reply(hostKeyPath, marshal(t, hostKeyRequest(t, b.keys["ec"], identity, hgsa.EncryptionKeyCertificate))))
-	require.Len(t, b.reports, maxRefusals+1)
-	b.now = func() time.Time { return now.Add(refusalEvery) }
+	require.Len(t, b.reports, strangerLimit.atOnce+1)
+	unsigned := hostKeyRequest(t, b.keys["ec"], identity, hgsa.EncryptionKeyCertificate)
+	unsigned.Provided[2].Content = []byte("x")
+	b.requireError(hgsa.UnauthorizedError, b.reply(hostKeyPath, marshal(t, unsigned)))
+	require.Equal(t, "the signature is not by the host key", b.reports[len(b.reports)-1].Reason, "what becomes of a registered host is recorded")
+	b.now = func() time.Time { return now.Add(strangerLimit.every) }
 	b.requireError(hgsa.UnauthorizedError, b.reply(hostKeyPath, bad))
 	require.Equal(t, 5, b.reports[len(b.reports)-1].Omitted)
 }
