@@ -19,7 +19,7 @@ import (
 func listCommand[T any](of, short, path string, row func(T) []string) *cobra.Command {
 	return cli.Leaf("list", short, "hgs "+of+" list", func(cmd *cobra.Command, _ []string) error {
 		var list []T
-		if err := client(cmd).Do(cmd.Context(), "GET", path, nil, &list); err != nil {
+		if err := ask(cmd, "GET", path, nil, &list); err != nil {
 			return err
 		}
 		return cli.Report(cmd, cli.OrEmpty(list), func(s *cli.Sheet) {
@@ -35,7 +35,7 @@ func listCommand[T any](of, short, path string, row func(T) []string) *cobra.Com
 // namedCommand does something to what the service has under a name.
 func namedCommand(use, short, example, method, path, said string) *cobra.Command {
 	return cli.Leaf(use, short, example, func(cmd *cobra.Command, args []string) error {
-		if err := client(cmd).Do(cmd.Context(), method, path, hgsserver.Named{Name: args[0]}, nil); err != nil {
+		if err := ask(cmd, method, path, hgsserver.Named{Name: args[0]}, nil); err != nil {
 			return err
 		}
 		return cli.Report(cmd, hgsserver.Named{Name: args[0]}, func(s *cli.Sheet) { s.Line(args[0] + " " + said + ".") })
@@ -45,7 +45,7 @@ func namedCommand(use, short, example, method, path, said string) *cobra.Command
 // add sends what is new and shows what the service made of it.
 func add[T any](cmd *cobra.Command, path string, message any, row func(T) []string) error {
 	var added T
-	if err := client(cmd).Do(cmd.Context(), "POST", path, message, &added); err != nil {
+	if err := ask(cmd, "POST", path, message, &added); err != nil {
 		return err
 	}
 	return cli.Report(cmd, added, func(s *cli.Sheet) { s.Table(row(added)) })
@@ -160,7 +160,7 @@ func policyCommand() *cobra.Command {
 func stateCommand(verb string, on bool) *cobra.Command {
 	return cli.Leaf(verb+" NAME", "Make a policy "+verb+"d", "hgs policy "+verb+" Hgs_NoHibernation", func(cmd *cobra.Command, args []string) error {
 		state := hgsserver.PolicyState{Name: args[0], Enabled: on}
-		if err := client(cmd).Do(cmd.Context(), "PATCH", "/v1/policies", state, nil); err != nil {
+		if err := ask(cmd, "PATCH", "/v1/policies", state, nil); err != nil {
 			return err
 		}
 		return cli.Report(cmd, state, func(s *cli.Sheet) { s.Line(args[0] + " is " + verb + "d.") })
@@ -202,7 +202,7 @@ func certCommand() *cobra.Command {
 func signerCommand() *cobra.Command {
 	show := cli.Leaf("show", "Print the certificates of this service's attestation signers, as PEM", "hgs signer show >signers.pem", func(cmd *cobra.Command, _ []string) error {
 		var list, own []hgsserver.CertificateInfo
-		if err := client(cmd).Do(cmd.Context(), "GET", "/v1/signers", nil, &list); err != nil {
+		if err := ask(cmd, "GET", "/v1/signers", nil, &list); err != nil {
 			return err
 		}
 		for _, c := range list {

@@ -43,7 +43,7 @@ func reportCommand() *cobra.Command {
 			}
 			query.Set("limit", strconv.Itoa(limit))
 			var entries []store.Entry
-			if err := client(cmd).Do(cmd.Context(), "GET", "/v1/report?"+query.Encode(), nil, &entries); err != nil {
+			if err := ask(cmd, "GET", "/v1/report?"+query.Encode(), nil, &entries); err != nil {
 				return err
 			}
 			return cli.Report(cmd, entries, func(s *cli.Sheet) {
@@ -100,7 +100,7 @@ func exportReport(cmd *cobra.Command, path string, query url.Values) error {
 	for after, more := uint64(0), true; more; {
 		query.Set("after", strconv.FormatUint(after, 10))
 		var entries []store.Entry
-		if err := client(cmd).Do(cmd.Context(), "GET", "/v1/report?"+query.Encode(), nil, &entries); err != nil {
+		if err := ask(cmd, "GET", "/v1/report?"+query.Encode(), nil, &entries); err != nil {
 			return err
 		}
 		for i := range entries {

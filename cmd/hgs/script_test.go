@@ -15,8 +15,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"hgs": main})
 }
 
-// TestSessions runs the command-line sessions in testdata, each in a folder of its own. $ADDRESS is free to listen at, and
-// $SCHEMAS the folder of the XML schemas.
+// TestSessions runs the command-line sessions in testdata, each in a folder of its own. $ADDRESS and $ADMIN are free to listen
+// at, and $SCHEMAS is the folder of the XML schemas.
 func TestSessions(t *testing.T) {
 	schemas, err := filepath.Abs("../../assets/xsd")
 	require.NoError(t, err)
@@ -26,15 +26,18 @@ func TestSessions(t *testing.T) {
 		RequireUniqueNames:  true,
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": clitest.Exits},
 		Setup: func(env *testscript.Env) error {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				return err
+			for _, name := range []string{"ADDRESS", "ADMIN"} {
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					return err
+				}
+				defer l.Close() // once both are open, so that they differ
+				env.Setenv(name, l.Addr().String())
 			}
 			env.Setenv("SECRET", "correct horse")
 			env.Setenv("SCHEMAS", schemas)
-			env.Setenv("ADDRESS", l.Addr().String())
 			env.Setenv("HGS_DIR", filepath.Join(env.WorkDir, "hgs"))
-			return l.Close()
+			return nil
 		},
 	})
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -104,32 +103,24 @@ func loadPFX(path string, password []byte) (*signing.Identity, error) {
 }
 
 func serveCommand() *cobra.Command {
-	var o hgsserver.Options
-	var certFile, keyFile, group string
+	var listening listeningFlags
+	var reviewers, group string
 	var logJSON bool
 	var passphrase cli.Password
 	cmd := cli.Leaf("serve", "Serve hosts until interrupted", "hgs serve --dir /var/lib/hgs --listen :80", func(cmd *cobra.Command, _ []string) error {
-		if (certFile == "") != (keyFile == "") {
-			return cli.UsageError(cmd, errors.New("--tls-cert and --tls-key come together"))
+		if err := listening.pairs(); err != nil {
+			return cli.UsageError(cmd, err)
 		}
-		if certFile != "" {
-			pair, err := tls.LoadX509KeyPair(certFile, keyFile)
-			if err != nil {
-				return fmt.Errorf("reading %s and %s: %w", certFile, keyFile, err)
-			}
-			o.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
-		}
-		o.Group = -1
+		number := -1
 		if group != "" {
 			g, err := user.LookupGroup(group)
 			if err != nil {
 				return err
 			}
-			if o.Group, err = strconv.Atoi(g.Gid); err != nil {
+			if number, err = strconv.Atoi(g.Gid); err != nil {
 				return fmt.Errorf("the group %s has no number", group)
 			}
 		}
-		o.Socket, _ = cmd.Flags().GetString("socket")
 		secret, err := passphrase.Read(cmd.Context(), "the passphrase of the service", false)
 		if err != nil {
 			return err
@@ -143,13 +134,15 @@ func serveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		o, err := listening.over(s.Listening()).Options()
+		if err != nil {
+			return errors.Join(err, s.Close())
+		}
+		o.Socket, o.Reviewers, o.Group = given(cmd, "socket", ""), reviewers, number
 		return errors.Join(s.Serve(cmd.Context(), o), s.Close())
 	})
-	cmd.Flags().StringVar(&o.Listen, "listen", ":80", "serve hosts at `ADDRESS`")
-	cmd.Flags().StringVar(&certFile, "tls-cert", "", "serve HTTPS with the certificate in the PEM `FILE`")
-	cmd.Flags().StringVar(&keyFile, "tls-key", "", "the key of --tls-cert, in the PEM `FILE`")
-	cmd.Flags().StringVar(&o.Metrics, "metrics", "", "serve metrics and health alone at `ADDRESS`, for Prometheus")
-	cmd.Flags().StringVar(&o.Reviewers, "reviewers", "", "open the socket `PATH` for reviewers, who read and change nothing")
+	listening.add(cmd)
+	cmd.Flags().StringVar(&reviewers, "reviewers", "", "open the socket `PATH` for reviewers, who read and change nothing")
 	cmd.Flags().StringVar(&group, "reviewers-group", "", "whose `GROUP` the reviewers' socket is")
 	cmd.Flags().BoolVar(&logJSON, "log-json", false, "log in JSON")
 	passwordFlags(cmd, &passphrase, "passphrase", "the passphrase of the service")

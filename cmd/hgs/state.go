@@ -21,7 +21,7 @@ func writeBackup(cmd *cobra.Command, path string, request hgsserver.BackupReques
 		return err
 	}
 	defer f.Discard()
-	body, err := client(cmd).Stream(cmd.Context(), "POST", "/v1/backup", request)
+	body, err := stream(cmd, "POST", "/v1/backup", request)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func verdict(problems []hgsserver.Problem) error {
 func statusCommand() *cobra.Command {
 	return cli.Leaf("status", "Say how the service is", "hgs status", func(cmd *cobra.Command, _ []string) error {
 		var st hgsserver.Status
-		if err := client(cmd).Do(cmd.Context(), "GET", "/v1/status", nil, &st); err != nil {
+		if err := ask(cmd, "GET", "/v1/status", nil, &st); err != nil {
 			return err
 		}
 		return cli.Report(cmd, st, func(s *cli.Sheet) {
@@ -65,13 +65,14 @@ func statusCommand() *cobra.Command {
 
 func showSettings(cmd *cobra.Command, c hgsserver.Settings) error {
 	return cli.Report(cmd, c, func(s *cli.Sheet) {
-		s.Facts("name", c.Name, "mode", c.Mode, "offline unwraps", strconv.FormatUint(uint64(c.MaxOfflineUnwraps), 10), "deny before", cli.Moment(c.DenyBefore))
+		s.Facts(append([]string{"name", c.Name, "mode", c.Mode, "offline unwraps", strconv.FormatUint(uint64(c.MaxOfflineUnwraps), 10),
+			"deny before", cli.Moment(c.DenyBefore)}, listeningFacts(c.Listening)...)...)
 	})
 }
 
 func changeSettings(cmd *cobra.Command, change hgsserver.SettingsChange) error {
 	var c hgsserver.Settings
-	if err := client(cmd).Do(cmd.Context(), "PATCH", "/v1/config", change, &c); err != nil {
+	if err := ask(cmd, "PATCH", "/v1/config", change, &c); err != nil {
 		return err
 	}
 	return showSettings(cmd, c)
@@ -87,13 +88,14 @@ func modeCommand() *cobra.Command {
 func configCommand() *cobra.Command {
 	show := cli.Leaf("show", "Show the settings", "hgs config show", func(cmd *cobra.Command, _ []string) error {
 		var c hgsserver.Settings
-		if err := client(cmd).Do(cmd.Context(), "GET", "/v1/config", nil, &c); err != nil {
+		if err := ask(cmd, "GET", "/v1/config", nil, &c); err != nil {
 			return err
 		}
 		return showSettings(cmd, c)
 	})
 	var name string
 	var unwraps uint32
+	var listening listeningFlags
 	set := cli.Leaf("set", "Change settings", "hgs config set --max-offline-unwraps 10", func(cmd *cobra.Command, _ []string) error {
 		var change hgsserver.SettingsChange
 		if cmd.Flags().Changed("name") {
@@ -102,20 +104,28 @@ func configCommand() *cobra.Command {
 		if cmd.Flags().Changed("max-offline-unwraps") {
 			change.MaxOfflineUnwraps = &unwraps
 		}
-		if change == (hgsserver.SettingsChange{}) {
-			return cli.UsageError(cmd, fmt.Errorf("--name or --max-offline-unwraps is missing"))
+		var err error
+		if change.Listening, err = listening.change(cmd); err != nil {
+			return err
 		}
-		return changeSettings(cmd, change)
+		if change == (hgsserver.SettingsChange{}) {
+			return cli.UsageError(cmd, fmt.Errorf("say what to set: --name, --max-offline-unwraps, --listen or another flag is missing"))
+		}
+		if err = changeSettings(cmd, change); err == nil && change.Listening != nil {
+			startAgain(cmd)
+		}
+		return err
 	})
 	set.Flags().StringVar(&name, "name", "", "the `NAME` of the service")
 	set.Flags().Uint32Var(&unwraps, "max-offline-unwraps", 0, "how often hosts may use a key again without asking; 0 allows no caching")
+	listening.add(set)
 	return cli.Group("config", "Show and change the settings", show, set)
 }
 
 func checkCommand() *cobra.Command {
 	return cli.Leaf("check", "Check that the audit log is whole and that hosts can attest and get keys", "hgs check", func(cmd *cobra.Command, _ []string) error {
 		var c hgsserver.Check
-		if err := client(cmd).Do(cmd.Context(), "GET", "/v1/check", nil, &c); err != nil {
+		if err := ask(cmd, "GET", "/v1/check", nil, &c); err != nil {
 			return err
 		}
 		err := cli.Report(cmd, c, func(s *cli.Sheet) {
@@ -135,10 +145,16 @@ func checkCommand() *cobra.Command {
 // diagnoseCommand also works where no service answers.
 func diagnoseCommand() *cobra.Command {
 	return cli.Leaf("diagnose", "Say what keeps the service from working, and what to do", "hgs diagnose", func(cmd *cobra.Command, _ []string) error {
-		problems := hgsserver.Diagnose(dirOf(cmd))
+		var problems []hgsserver.Problem
+		remedy := "hgs serve --dir " + filepath.Clean(dirOf(cmd))
+		if server := serverOf(cmd); server != "" {
+			remedy = "run hgs diagnose on the machine of the service"
+		} else {
+			problems = hgsserver.Diagnose(dirOf(cmd))
+		}
 		var st hgsserver.Status
-		if err := client(cmd).Do(cmd.Context(), "GET", "/v1/status", nil, &st); err != nil {
-			problems = append(problems, hgsserver.Problem{What: err.Error(), Remedy: "hgs serve --dir " + filepath.Clean(dirOf(cmd)), Fatal: true})
+		if err := ask(cmd, "GET", "/v1/status", nil, &st); err != nil {
+			problems = append(problems, hgsserver.Problem{What: err.Error(), Remedy: remedy, Fatal: true})
 		}
 		problems = append(problems, st.Problems...)
 		facts := struct {
