@@ -73,7 +73,7 @@ func (s *hostSource) read(cmd *cobra.Command, arg string) (*hgsserver.NewHost, e
 	}
 	switch {
 	case s.key != "":
-		data, err := readFile(s.key, signing.MaxKeyFile)
+		data, err := cli.ReadFile(s.key, signing.MaxKeyFile)
 		n.Key = data
 		return n, err
 	case s.certificate != "":
@@ -91,7 +91,7 @@ func (s *hostSource) read(cmd *cobra.Command, arg string) (*hgsserver.NewHost, e
 	if path == "" {
 		path = arg
 	}
-	data, err := readFile(path, platform.MaxIdentifier)
+	data, err := cli.ReadFile(path, platform.MaxIdentifier)
 	if err != nil {
 		if s.identifier == "" {
 			err = fmt.Errorf("%w: give the platform identifier of the host, or its name with --identifier, --certificate or --key", err)

@@ -73,7 +73,7 @@ func certificateRow(c hgsserver.CertificateInfo) []string {
 }
 
 func readCertificates(path string) ([]*x509.Certificate, error) {
-	data, err := readFile(path, signing.MaxKeyFile)
+	data, err := cli.ReadFile(path, signing.MaxKeyFile)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func hostKeyCommand() *cobra.Command {
 
 // readPublicKey gives the SubjectPublicKeyInfo in a file that has a public key or a certificate, in PEM or DER.
 func readPublicKey(path string) ([]byte, error) {
-	data, err := readFile(path, signing.MaxKeyFile)
+	data, err := cli.ReadFile(path, signing.MaxKeyFile)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func policyCommand() *cobra.Command {
 			return cli.UsageError(cmd, errors.New("give one of --baseline, --ci and --dump-key"))
 		}
 		var err error
-		if n.File, err = readFile(path, policy.MaxFile); err != nil {
+		if n.File, err = cli.ReadFile(path, policy.MaxFile); err != nil {
 			return err
 		}
 		return add(cmd, "/v1/policies", n, policyRow)

@@ -91,7 +91,7 @@ func firstCertificates(ctx context.Context, name string, generate bool, signingP
 }
 
 func loadPFX(path string, password []byte) (*signing.Identity, error) {
-	data, err := readFile(path, signing.MaxKeyFile)
+	data, err := cli.ReadFile(path, signing.MaxKeyFile)
 	if err != nil {
 		return nil, err
 	}

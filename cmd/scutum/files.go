@@ -74,7 +74,7 @@ func chain(name, path string) []file {
 	var all []file
 	for path != "" {
 		all = append(all, file{name, path})
-		if refusePipe(path) != nil {
+		if cli.RefusePipe(path) != nil {
 			break
 		}
 		d, err := vhdx.Open(path)

@@ -103,7 +103,7 @@ func (o *guardianImport) run(cmd *cobra.Command, args []string) (facts guardianF
 		}
 		return factsOfGuardian(&owner.Guardian, true), nil
 	}
-	if err := refusePipe(args[1]); err != nil {
+	if err := cli.RefusePipe(args[1]); err != nil {
 		return facts, err
 	}
 	metadata, err := guardian.Load(cmd.Context(), args[1])

@@ -44,7 +44,7 @@ change; an interruption at any moment leaves the same disk.`,
 // compact checks the disk first: moving the blocks of a broken one together
 // would lose what can still be rescued.
 func compact(ctx context.Context, path string, update func(done, total int64)) (saved, size int64, err error) {
-	f, err := openInput(path)
+	f, err := cli.OpenInput(path)
 	if err != nil {
 		return 0, 0, err
 	}
