@@ -86,7 +86,7 @@ func remoteClient(cmd *cobra.Command, server string) (*hgsserver.Client, error) 
 
 // readIdentity reads a certificate with its key from a PFX file, or from a PEM file, which has no password.
 func readIdentity(cmd *cobra.Command, path string) (*signing.Identity, error) {
-	data, err := readFile(path, signing.MaxKeyFile)
+	data, err := cli.ReadFile(path, signing.MaxKeyFile)
 	if err != nil {
 		return nil, err
 	}
