@@ -21,7 +21,7 @@ GUI_PACKAGES   := gcc libc6-dev libgl-dev libgles-dev libx11-dev libxcursor-dev 
 	pkg-config
 WINDOW_PACKAGES := gir1.2-gtk-3.0 imagemagick openbox python3-gi tesseract-ocr tesseract-ocr-eng xdotool xvfb
 SHOT_PACKAGES  := dosfstools fonts-ipafont-gothic gdisk mtools ntfs-3g qemu-utils wimtools
-BENCH_PACKAGES := ca-certificates cryptsetup-bin fio gdisk openssl qemu-utils
+BENCH_PACKAGES := ca-certificates cryptsetup-bin fio gdisk openssl qemu-utils swtpm swtpm-tools tpm2-tools
 
 .PHONY: help build gui package screenshots test lint cross fuzz bench demo clean
 
@@ -65,9 +65,10 @@ cross: ## build for linux, darwin and windows on amd64 and arm64
 fuzz: ## run every fuzz target for FUZZTIME (10m)
 	.ci/fuzz $(FUZZTIME)
 
-bench: ## measure signing beside the limits of the machine and other programs
+bench: ## measure signing and the HGS beside the limits of the machine and other programs
 	.ci/setup $(BENCH_PACKAGES)
 	go run ./signing/internal/bench
+	go run ./hgsserver/internal/bench
 	go test -run '^$$' -bench . ./...
 
 demo: ## sign and verify a template, make and check shielding data, in demo-out/

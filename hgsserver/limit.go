@@ -11,7 +11,7 @@ import (
 const (
 	maxConnections        = 1024
 	maxConnectionsAddress = 128
-	maxRequests           = 512 // HTTP/2 has several in a connection
+	maxRequests           = maxConnections // HTTP/2 has several in a connection
 	maxRequestsAddress    = 128
 	maxLarge              = 64 // requests larger than smallBody
 	maxLargeAddress       = 16

@@ -32,6 +32,7 @@ const (
 	streams     = 16       // of one HTTP/2 connection at a time
 	window      = 64 << 10 // what one HTTP/2 connection may send before it is read
 	frame       = 16 << 10
+	worked      = 16 // requests that are worked on at a time, per core: most of them wait for the disk, and share its syncs
 )
 
 // Options say where a server listens.
@@ -175,7 +176,7 @@ func (s *Server) loggingPanics(next http.Handler) http.Handler {
 
 // Handler answers hosts: the two services, at their addresses without regard to case.
 func (s *Server) Handler() http.Handler {
-	working := make(chan struct{}, 4*runtime.GOMAXPROCS(0)) // requests that are computed with at a time
+	working := make(chan struct{}, worked*runtime.GOMAXPROCS(0))
 	requests, large := newLimiter(maxRequests, maxRequestsAddress), newLimiter(maxLarge, maxLargeAddress)
 	attestation := s.metrics.timed("attestation", s.attestation)
 	protection := s.metrics.timed("keyprotection", s.protection)

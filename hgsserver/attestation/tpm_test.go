@@ -23,7 +23,7 @@ func (b *bench) restart() {
 }
 
 // newTPMBench is a service that accepts hosts like one that booted with bootLog("db").
-func newTPMBench(t *testing.T, hosts ...Host) *bench {
+func newTPMBench(t testing.TB, hosts ...Host) *bench {
 	t.Helper()
 	b := newBench(t)
 	b.config.Mode, b.config.Hosts = hgsa.ModeTPM, hosts
