@@ -44,6 +44,9 @@ func (s *Server) changeSettings(c *call) (any, error) {
 		if n.DenyBefore != nil {
 			settings.DenyBefore = n.DenyBefore.UTC()
 		}
+		if n.DenyAllSoFar { // certificates have the second in which they were issued
+			settings.DenyBefore = s.now().UTC().Truncate(time.Second).Add(time.Second)
+		}
 		if n.Listening != nil {
 			if err := n.Listening.check(); err != nil {
 				return err

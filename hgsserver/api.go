@@ -28,7 +28,8 @@ type SettingsChange struct {
 	Mode              *string    `json:"mode,omitempty"`
 	MaxOfflineUnwraps *uint32    `json:"maxOfflineUnwraps,omitempty"`
 	DenyBefore        *time.Time `json:"denyBefore,omitempty"`
-	Listening         *Listening `json:"listening,omitempty"` // all of it
+	DenyAllSoFar      bool       `json:"denyAllSoFar,omitempty"` // sets DenyBefore by the service's own clock
+	Listening         *Listening `json:"listening,omitempty"`    // all of it
 }
 
 // A HostInfo is a registered host, by its TPM or by its key.

@@ -173,13 +173,19 @@ func TestHostAttestsAndGetsAKey(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, service.Encryption.Equal(next.Encryption))
 
-	// Certificates from before a time are no longer accepted.
-	later := time.Now().Add(time.Hour)
-	mustChange(t, s, "PATCH", "/v1/config", SettingsChange{DenyBefore: &later})
-	_, _, err = h.roll(t, server.URL, egress, reply.Content[0].Content)
-	answer := (*kps.Error)(nil)
-	require.ErrorAs(t, err, &answer)
-	require.Equal(t, kps.HealthCertificateError, answer.Code)
+	// Certificates from before a time are no longer accepted, nor those of the very second.
+	certificate, err := x509.ParseCertificate(reply.Content[0].Content)
+	require.NoError(t, err)
+	later := certificate.NotBefore.Add(time.Hour)
+	s.now = func() time.Time { return certificate.NotBefore.Add(900 * time.Millisecond) }
+	for _, c := range []SettingsChange{{DenyBefore: &later}, {DenyAllSoFar: true}} {
+		mustChange(t, s, "PATCH", "/v1/config", c)
+		_, _, err = h.roll(t, server.URL, egress, reply.Content[0].Content)
+		answer := (*kps.Error)(nil)
+		require.ErrorAs(t, err, &answer)
+		require.Equal(t, kps.HealthCertificateError, answer.Code)
+	}
+	require.Equal(t, certificate.NotBefore.Add(time.Second), s.current.Load().DenyBefore)
 
 	var entries []store.Entry
 	_, body := ask(t, s, Reviewer, "GET", "/v1/report", nil)
@@ -188,7 +194,7 @@ func TestHostAttestsAndGetsAKey(t *testing.T) {
 	for _, e := range entries {
 		kinds = append(kinds, e.Kind)
 	}
-	require.Equal(t, []string{"signer.renew", "init", "attestation", "hostkey.add", "attestation", "release", "cert.add", "release", "config"}, kinds)
+	require.Equal(t, []string{"signer.renew", "init", "attestation", "hostkey.add", "attestation", "release", "cert.add", "release", "config", "config"}, kinds)
 }
 
 func TestReviewersChangeNothing(t *testing.T) {

@@ -225,12 +225,12 @@ func signerCommand() *cobra.Command {
 	})
 	deny := cli.Leaf("deny-before TIME", "Accept no health certificate that was issued before a time (RFC 3339, or now)", "hgs signer deny-before now",
 		func(cmd *cobra.Command, args []string) error {
-			at := time.Now().UTC().Truncate(time.Second)
-			if args[0] != "now" {
-				var err error
-				if at, err = time.Parse(time.RFC3339, args[0]); err != nil {
-					return cli.UsageError(cmd, fmt.Errorf("%q is not a time such as %s", args[0], at.Format(time.RFC3339)))
-				}
+			if args[0] == "now" {
+				return changeSettings(cmd, hgsserver.SettingsChange{DenyAllSoFar: true})
+			}
+			at, err := time.Parse(time.RFC3339, args[0])
+			if err != nil {
+				return cli.UsageError(cmd, fmt.Errorf("%q is not a time such as %s", args[0], time.Now().UTC().Format(time.RFC3339)))
 			}
 			return changeSettings(cmd, hgsserver.SettingsChange{DenyBefore: &at})
 		})

@@ -167,6 +167,9 @@ func (s *Service) refuse(r Report, reason error, reply *hgsa.ErrorReply) hgsa.Re
 // issue gives the health certificates that a host asked for, after they were recorded.
 func (s *Service) issue(st *state, r Report, statements []*health.Statement) hgsa.Reply {
 	now := s.now()
+	if s.state.Load() != st { // the host may have been taken away, and all certificates so far denied
+		return &hgsa.ErrorReply{Name: hgsa.UnavailableError, Retryable: true}
+	}
 	signer := health.Current(st.Signers, now)
 	if signer == nil {
 		s.log.Error("there is no attestation signer that holds: renew it")

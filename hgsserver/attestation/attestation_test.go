@@ -222,6 +222,20 @@ func TestAddresses(t *testing.T) {
 	b.requireError(hgsa.PayloadError, b.reply("/Attestation/v2.0/attest", good))
 }
 
+// TestConfiguredMeanwhile takes hosts away while one of them attests.
+func TestConfiguredMeanwhile(t *testing.T) {
+	b := newBench(t)
+	good := marshal(t, hostKeyRequest(t, b.keys["rsa"], der(t, identityKey().Public()), hgsa.EncryptionKeyCertificate))
+	b.config.HostKeys = nil
+	b.now = func() time.Time {
+		require.NoError(t, b.Configure(b.config))
+		return now
+	}
+	require.True(t, b.requireError(hgsa.UnavailableError, b.reply(hostKeyPath, good)).Retryable)
+	require.Empty(t, b.reports)
+	b.requireError(hgsa.UnauthorizedError, b.reply(hostKeyPath, good))
+}
+
 func TestUnavailable(t *testing.T) {
 	b := newBench(t)
 	good := marshal(t, hostKeyRequest(t, b.keys["rsa"], der(t, identityKey().Public()), hgsa.EncryptionKeyCertificate))
