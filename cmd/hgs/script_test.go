@@ -44,3 +44,9 @@ func TestSessions(t *testing.T) {
 
 // TestHelp holds every command to a description and examples.
 func TestHelp(t *testing.T) { clitest.Help(t, rootCommand()) }
+
+// TestDocuments holds what documents say of the commands to what there is.
+func TestDocuments(t *testing.T) {
+	clitest.DocumentedCommands(t, rootCommand, 0)
+	clitest.NamedCommands(t, rootCommand, 1)
+}
