@@ -47,6 +47,6 @@ func TestHelp(t *testing.T) { clitest.Help(t, rootCommand()) }
 
 // TestDocuments holds what documents say of the commands to what there is.
 func TestDocuments(t *testing.T) {
-	clitest.DocumentedCommands(t, rootCommand, 0)
-	clitest.NamedCommands(t, rootCommand, 1)
+	clitest.DocumentedCommands(t, rootCommand, 3)
+	clitest.NamedCommands(t, rootCommand, 20)
 }
