@@ -1,6 +1,7 @@
 package hgsserver
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -158,7 +159,7 @@ func all[T any](tx *store.Tx, b store.Bucket, prefix string) ([]T, error) {
 			return nil
 		}
 		var v T
-		if err := json.Unmarshal(value, &v); err != nil {
+		if err := parseJSON(value, &v); err != nil {
 			return fmt.Errorf("reading %s %.64q: %w", b, key, err)
 		}
 		list = append(list, v)
@@ -173,10 +174,18 @@ func getJSON(tx *store.Tx, b store.Bucket, key string, v any) error {
 		return err
 	}
 	defer clear(value)
-	if err := json.Unmarshal(value, v); err != nil {
+	if err := parseJSON(value, v); err != nil {
 		return fmt.Errorf("reading %s %.64q: %w", b, key, err)
 	}
 	return nil
+}
+
+// parseJSON reads a value that is kept. That there is none, JSON can say, and a store does not.
+func parseJSON(value []byte, v any) error {
+	if bytes.Equal(bytes.TrimSpace(value), []byte("null")) {
+		return errors.New("it is null")
+	}
+	return json.Unmarshal(value, v)
 }
 
 func putJSON(tx *store.Tx, b store.Bucket, key string, v any) error {
