@@ -524,3 +524,25 @@ func FuzzEvaluate(f *testing.F) {
 		}
 	})
 }
+
+// FuzzAdministrator makes policies of files. One that is taken is written and read again as it was.
+func FuzzAdministrator(f *testing.F) {
+	f.Add("rack 1", buildLog(1, "db", false, healthy()))
+	f.Add("no Secure Boot", buildLog(0, "db", false, nil))
+	f.Add("\x1b[2J", []byte("<xml/>"))
+	f.Add("", []byte{})
+	f.Fuzz(func(t *testing.T, name string, file []byte) {
+		for _, maker := range []func(string, []byte) (*Administrator, error){NewBaseline, NewCI, NewDumpKey} {
+			a, err := maker(name, file)
+			if err != nil {
+				continue
+			}
+			require.NoError(t, new(Set).Add(*a))
+			text, err := json.Marshal(a)
+			require.NoError(t, err)
+			var again Administrator
+			require.NoError(t, json.Unmarshal(text, &again))
+			require.Equal(t, a, &again)
+		}
+	})
+}
