@@ -15,13 +15,13 @@ FUZZTIME ?= 10m
 export GOFLAGS := -tags=x11,gles
 
 DEMO_PACKAGES  := ca-certificates dosfstools gdisk libxml2-utils mtools ntfs-3g openssl qemu-utils wimtools xmlsec1
-TEST_PACKAGES  := $(DEMO_PACKAGES) cloud-init cryptsetup-bin dislocker e2fsprogs fdisk gcc libbde-utils libc6-dev \
-	libtss2-tcti-swtpm0 libvhdi-utils perl-base python3-cryptography python3-yaml swtpm tpm2-tools util-linux xxd xz-utils
+TEST_PACKAGES  := $(DEMO_PACKAGES) cloud-init cryptsetup-bin curl dislocker e2fsprogs fdisk gcc libbde-utils libc6-dev \
+	libtss2-tcti-swtpm0 libvhdi-utils perl-base python3-cryptography python3-yaml swtpm swtpm-tools tpm2-tools util-linux xxd xz-utils
 GUI_PACKAGES   := gcc libc6-dev libgl-dev libgles-dev libx11-dev libxcursor-dev libxi-dev libxinerama-dev libxrandr-dev libxxf86vm-dev \
 	pkg-config
 WINDOW_PACKAGES := gir1.2-gtk-3.0 imagemagick openbox python3-gi tesseract-ocr tesseract-ocr-eng xdotool xvfb
 SHOT_PACKAGES  := dosfstools fonts-ipafont-gothic gdisk mtools ntfs-3g qemu-utils wimtools
-BENCH_PACKAGES := ca-certificates cryptsetup-bin dislocker fio gdisk openssl qemu-utils
+BENCH_PACKAGES := ca-certificates cryptsetup-bin dislocker fio gdisk openssl qemu-utils swtpm swtpm-tools tpm2-tools
 
 .PHONY: help build gui package screenshots test lint cross fuzz bench demo clean
 
@@ -65,10 +65,11 @@ cross: ## build for linux, darwin and windows on amd64 and arm64
 fuzz: ## run every fuzz target for FUZZTIME (10m)
 	.ci/fuzz $(FUZZTIME)
 
-bench: ## measure signing and encrypting beside the limits of the machine and other programs
+bench: ## measure signing, encrypting and the HGS beside the limits of the machine and other programs
 	.ci/setup $(BENCH_PACKAGES)
 	go run ./signing/internal/bench
 	go run ./vhdx/bitlocker/internal/bench
+	go run ./hgsserver/internal/bench
 	go test -run '^$$' -bench . ./...
 
 demo: ## sign and verify a template, make and check shielding data, in demo-out/

@@ -6,6 +6,7 @@ import "embed"
 // Schemas are XML schemas, in the folder xsd. Crypto, Metadata, Protector, RollTransportKeyRequest and
 // RollTransportKeyResponse are those of MS-KPS section 6, word for word. Signature and GuardianMetadata are Scutum's own,
 // and complete Metadata so that it stands alone: GuardianMetadata.xsd is the one to check guardian metadata with.
+// PlatformIdentifier is Scutum's own, too, and stands alone.
 //
 // Scutum does not read them itself: its parsers are stricter.
 //

@@ -420,7 +420,7 @@ func FuzzLoadPFX(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if n, err := signing.KDFIterations(data); err == nil && n > 1000 {
-			t.Skip("costs time and finds nothing")
+			return // costs time and finds nothing
 		}
 		id, err := signing.LoadPFX(data, "")
 		requireSound(t, id, err)

@@ -357,7 +357,7 @@ func TestSignRefuses(t *testing.T) {
 func TestSignRefusesDirtyLog(t *testing.T) {
 	const packed = "/work/shared/testdata/vhdx/vhdx-log-replay.vhdx.gz"
 	if _, err := os.Stat(packed); err != nil {
-		t.Skip("the disks made by Windows are not here")
+		t.Skipf("no disks made by Windows here: %v", err)
 	}
 	path := filepath.Join(t.TempDir(), "disk.vhdx")
 	content, err := exec.Command("gzip", "-dc", packed).Output()

@@ -28,15 +28,7 @@ func TestSign(t *testing.T) {
 	s.appears("signer.pfx")
 	s.next()
 
-	s.enter("Virtual disk", disk)
-	s.key("Tab")
-	s.see("Microsoft reserved")
-	s.next()
-
-	s.enter("Name of the template", "Windows Server 2025")
-	s.enter("Version", "1.2.3.4")
-	s.key("Tab")
-	s.next()
+	s.describe(disk, "Windows Server 2025", "1.2.3.4")
 	s.see("Windows Server 2025")
 	s.next()
 	s.see("Save the catalog as")
@@ -64,14 +56,7 @@ func TestCancel(t *testing.T) {
 	s.enter("Password", "correct horse")
 	s.key("Return")
 	s.next()
-	s.enter("Virtual disk", disk)
-	s.key("Tab")
-	s.see("Microsoft reserved")
-	s.next()
-	s.enter("Name of the template", "Large")
-	s.enter("Version", "1.0.0.0")
-	s.key("Tab")
-	s.next()
+	s.describe(disk, "Large", "1.0.0.0")
 	s.see("Every byte of every partition is hashed")
 	s.next()
 	s.see("left")
@@ -84,6 +69,20 @@ func TestCancel(t *testing.T) {
 	s.see("Every byte of every partition is hashed")
 	require.Equal(t, before, s.state(disk))
 	require.Contains(t, s.output(command, "template", "inspect", disk), "The disk is not signed.")
+}
+
+// describe goes from the choice of the disk to the review: what is signed, under
+// which name and version.
+func (s *screen) describe(disk, name, version string) {
+	s.Helper()
+	s.enter("Virtual disk", disk)
+	s.key("Tab")
+	s.see("Microsoft reserved")
+	s.next()
+	s.enter("Name of the template", name)
+	s.enter("Version", version)
+	s.key("Tab")
+	s.next()
 }
 
 // largeDisk makes a disk that takes minutes to hash, and little space.

@@ -1,9 +1,13 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/scutum-project/scutum/cmd/internal/cli"
+)
 
 func answerfileCommand() *cobra.Command {
-	return group("answerfile", "Make and check the answer files that set up virtual machines",
+	return cli.Group("answerfile", "Make and check the answer files that set up virtual machines",
 		answerfileNewCommand(), answerfileCheckCommand())
 }
 
@@ -18,7 +22,7 @@ that begins with #!. With --fsk, put the values of a specialization file in: the
 exit status is 1 when they do not do.`,
 		Example: `  scutum answerfile check unattend.xml
   scutum answerfile check unattend.xml --fsk vm01.fsk`,
-		Args: exactArgs("FILE"),
+		Args: cli.ExactArgs("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("fsk") {
 				given, err := readValues(values)
@@ -36,10 +40,10 @@ exit status is 1 when they do not do.`,
 				AnswerFile    string              `json:"answerFile"`
 				Substitutions []substitutionFacts `json:"substitutions"`
 			}{args[0], all}
-			return report(cmd, facts, func(s *sheet) { tableOfSubstitutions(s, all, false) })
+			return cli.Report(cmd, facts, func(s *cli.Sheet) { tableOfSubstitutions(s, all, false) })
 		},
 	}
 	cmd.Flags().StringVar(&values, "fsk", "", "put in the values of the specialization file `FILE.fsk`")
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/answerfile"
 	"github.com/scutum-project/scutum/pdk/fsk"
 	"github.com/scutum-project/scutum/signing"
@@ -32,7 +33,7 @@ type cloudInitUser struct {
 	keys     []string // files, or substitution strings
 	sudo     bool
 	ask      bool // for the password
-	password passwordSource
+	password cli.Password
 }
 
 var cloudInitFlags = []string{
@@ -54,7 +55,7 @@ func (c *cloudInit) flags(cmd *cobra.Command) {
 	}
 	f.StringVar(&c.hostName, "host-name", "@ComputerName@", "Linux: `NAME` of the host")
 	f.Func("user", "Linux: make the account `NAME`; may be repeated", func(name string) error {
-		c.users = append(c.users, cloudInitUser{name: name, password: passwordSource{prefix: "user-", where: " after --user " + name}})
+		c.users = append(c.users, cloudInitUser{name: name, password: cli.Password{Flag: "user-password", Where: " after --user " + name}})
 		return nil
 	})
 	f.Func("ssh-key", "Linux: let the user log on with the public keys in `FILE`, or with a substitution string; may be repeated",
@@ -62,9 +63,9 @@ func (c *cloudInit) flags(cmd *cobra.Command) {
 	f.BoolFunc("sudo", "Linux: let the user do everything with sudo",
 		of(func(u *cloudInitUser, yes string) { u.sudo, _ = strconv.ParseBool(yes) }))
 	f.Func("user-password-file", "Linux: read the user's password from the first line of `FILE`",
-		of(func(u *cloudInitUser, path string) { u.password.file = path }))
+		of(func(u *cloudInitUser, path string) { u.password.File = path }))
 	f.Func("user-password-env", "Linux: read the user's password from the environment variable `VAR`",
-		of(func(u *cloudInitUser, name string) { u.password.env = name }))
+		of(func(u *cloudInitUser, name string) { u.password.Env = name }))
 	f.BoolFunc("user-password-ask", "Linux: ask for the user's password, also where there is an SSH key",
 		of(func(u *cloudInitUser, yes string) { u.ask, _ = strconv.ParseBool(yes) }))
 	f.BoolVar(&c.passwordLogin, "ssh-password-login", false, "Linux: let users log on over SSH with their passwords, not with keys alone")
@@ -82,7 +83,7 @@ func (c *cloudInit) check(s setup) error {
 		return errors.New("--network-config: there is nothing to write; --interface or --static-ip is missing")
 	}
 	for _, u := range c.users {
-		if u.ask && u.password.given() {
+		if u.ask && u.password.Given() {
 			return fmt.Errorf("user %s: --user-password-ask excludes --user-password-file and --user-password-env", u.name)
 		}
 	}
@@ -92,7 +93,7 @@ func (c *cloudInit) check(s setup) error {
 func (c *cloudInit) run(ctx context.Context, out string, s setup, force bool) (*answerfileFacts, error) {
 	var inputs []file
 	for _, u := range c.users {
-		inputs = append(inputs, u.password.input())
+		inputs = append(inputs, passwordFile(&u.password))
 		for _, path := range u.keys {
 			inputs = append(inputs, file{"--ssh-key", path})
 		}
@@ -157,7 +158,7 @@ func (u *cloudInitUser) read(ctx context.Context) (answerfile.User, error) {
 		}
 		user.SSHKeys = append(user.SSHKeys, keys...)
 	}
-	if len(u.keys) > 0 && !u.password.given() && !u.ask {
+	if len(u.keys) > 0 && !u.password.Given() && !u.ask {
 		return user, nil
 	}
 	var err error

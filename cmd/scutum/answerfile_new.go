@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/answerfile"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
 )
@@ -59,10 +60,10 @@ A password that no flag leads to is asked for on the terminal.`,
     --rdp --rdp-certificate rdp.pfx --winrm --script install.ps1
   scutum answerfile new user-data.yaml --user alice --ssh-key alice.pub --sudo --user bob --user-password-file bob.txt
   scutum answerfile new user-data --os linux --user alice --ssh-key alice.pub --static-ip 1 --network-config network-config`,
-		Args: exactArgs("OUT"),
+		Args: cli.ExactArgs("OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(cmd, args[0]); err != nil {
-				return usageError(cmd, err)
+				return cli.UsageError(cmd, err)
 			}
 			run := o.unattend.run
 			if o.os == "linux" {
@@ -72,7 +73,7 @@ A password that no flag leads to is asked for on the terminal.`,
 			if err != nil {
 				return err
 			}
-			return report(cmd, facts, facts.text)
+			return cli.Report(cmd, facts, facts.text)
 		},
 	}
 	f := cmd.Flags()
@@ -86,7 +87,7 @@ A password that no flag leads to is asked for on the terminal.`,
 	o.unattend.flags(cmd)
 	o.cloudInit.flags(cmd)
 	forceFlag(cmd, &o.force)
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	oneOf(cmd, "os", "windows", "linux")
 	oneOf(cmd, "architecture", "amd64", "arm64")
 	return cmd
@@ -124,19 +125,19 @@ type answerfileFacts struct {
 	Keys          []string `json:"keys"`  // of substitution strings, each once
 }
 
-func (f *answerfileFacts) text(s *sheet) {
-	s.facts("answer file", f.File, "for", f.OS, "network configuration", f.NetworkConfig,
+func (f *answerfileFacts) text(s *cli.Sheet) {
+	s.Facts("answer file", f.File, "for", f.OS, "network configuration", f.NetworkConfig,
 		"wants the files", strings.Join(f.Files, ", "), "substitution strings", strings.Join(f.Keys, ", "))
-	s.line("It holds secrets: the place for it is a shielding data file.")
+	s.Line("It holds secrets: the place for it is a shielding data file.")
 	if len(f.Files) > 0 {
-		s.line(`Add the files that it wants with "scutum pdk new --file".`)
+		s.Line(`Add the files that it wants with "scutum pdk new --file".`)
 	}
 }
 
 // describe tells of the substitution strings in files that were made.
 func (f *answerfileFacts) describe(files ...[]byte) error {
 	seen := map[string]bool{}
-	f.Keys, f.Files = []string{}, orEmpty(f.Files)
+	f.Keys, f.Files = []string{}, cli.OrEmpty(f.Files)
 	for _, data := range files {
 		found, err := answerfile.Substitutions(data)
 		if err != nil {
@@ -153,12 +154,12 @@ func (f *answerfileFacts) describe(files ...[]byte) error {
 }
 
 // newSecret gets a password that an answer file is to set.
-func newSecret(ctx context.Context, source *passwordSource, what string) (string, error) {
-	secret, err := source.read(ctx, what, true)
-	if err == nil && secret == "" {
+func newSecret(ctx context.Context, source *cli.Password, what string) (string, error) {
+	secret, err := source.Read(ctx, what, true)
+	if err == nil && len(secret) == 0 {
 		err = fmt.Errorf("%s: it is empty", what)
 	}
-	return secret, err
+	return string(secret), err
 }
 
 // writeSecret writes a file for the user's eyes alone.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/answerfile"
 	"github.com/scutum-project/scutum/signing"
 )
@@ -18,7 +19,7 @@ type unattend struct {
 	rdpCertificate                           string
 	rdp, winRM                               bool
 	scripts, firstLogon                      []string
-	password, domainPassword, rdpKeyPassword passwordSource
+	password, domainPassword, rdpKeyPassword cli.Password
 }
 
 var unattendFlags = []string{
@@ -32,14 +33,14 @@ func (u *unattend) flags(cmd *cobra.Command) {
 	f.StringVar(&u.architecture, "architecture", "amd64", "Windows: `NAME` of the processor's, amd64 or arm64")
 	f.StringVar(&u.computerName, "computer-name", "@ComputerName@", "Windows: `NAME` of the computer; * for a random one")
 	f.StringVar(&u.productKey, "product-key", "", "Windows: product `KEY`, or @ProductKey@; none for a template that needs none")
-	u.password.flagsFor(cmd, "", "the password of Windows' account Administrator")
+	u.password.Flags(cmd, "password", "the password of Windows' account Administrator")
 	f.StringVar(&u.domain, "domain", "", "Windows: join the Active Directory `DOMAIN`")
 	f.StringVar(&u.domainUser, "domain-user", "", "Windows: `USER` who may join computers: name, DOMAIN\\name or name@domain")
 	f.StringVar(&u.domainOU, "domain-ou", "", "Windows: distinguished `NAME` of the organizational unit for the computer")
-	u.domainPassword.flagsFor(cmd, "domain-", "the password of --domain-user")
+	u.domainPassword.Flags(cmd, "domain-password", "the password of --domain-user")
 	f.BoolVar(&u.rdp, "rdp", false, "Windows: let in Remote Desktop")
 	f.StringVar(&u.rdpCertificate, "rdp-certificate", "", "Windows: certificate and key for Remote Desktop, `FILE.pfx`, which has to be in the shielding data")
-	u.rdpKeyPassword.flagsFor(cmd, "rdp-", "the password of --rdp-certificate")
+	u.rdpKeyPassword.Flags(cmd, "rdp-password", "the password of --rdp-certificate")
 	f.BoolVar(&u.winRM, "winrm", false, "Windows: let in remote management")
 	f.StringArrayVar(&u.scripts, "script", nil, "Windows: run `FILE` (.ps1, .cmd, .bat) at the end, which has to be in the shielding data; may be repeated")
 	f.StringArrayVar(&u.firstLogon, "first-logon", nil, "Windows: run `COMMAND` when an administrator first logs on; may be repeated")
@@ -47,11 +48,11 @@ func (u *unattend) flags(cmd *cobra.Command) {
 
 func (u *unattend) check(setup) error {
 	switch {
-	case u.domain == "" && (u.domainUser != "" || u.domainOU != "" || u.domainPassword.given()):
+	case u.domain == "" && (u.domainUser != "" || u.domainOU != "" || u.domainPassword.Given()):
 		return errors.New("--domain is missing")
 	case u.domain != "" && u.domainUser == "":
 		return errors.New("--domain-user is missing")
-	case u.rdpCertificate == "" && u.rdpKeyPassword.given():
+	case u.rdpCertificate == "" && u.rdpKeyPassword.Given():
 		return errors.New("--rdp-certificate is missing")
 	case u.rdpCertificate != "" && !u.rdp:
 		return errors.New("--rdp is missing, without which --rdp-certificate is of no use")
@@ -60,7 +61,7 @@ func (u *unattend) check(setup) error {
 }
 
 func (u *unattend) run(ctx context.Context, out string, s setup, force bool) (*answerfileFacts, error) {
-	inputs := []file{{"--rdp-certificate", u.rdpCertificate}, u.password.input(), u.domainPassword.input(), u.rdpKeyPassword.input()}
+	inputs := []file{{"--rdp-certificate", u.rdpCertificate}, passwordFile(&u.password), passwordFile(&u.domainPassword), passwordFile(&u.rdpKeyPassword)}
 	for _, script := range u.scripts {
 		inputs = append(inputs, file{"--script", script})
 	}

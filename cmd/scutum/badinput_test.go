@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/vhdx/volume/volumetest"
 )
 
@@ -32,7 +33,7 @@ func newBench(t *testing.T) bench {
 		{"template", "sign", b.disk, "--name", "T", "--version", "1.0.0.0", "--cert", b.cert, "--key", b.key, "--vsc", b.vsc},
 	} {
 		status, _, stderr := runHere(t, args...)
-		require.Equal(t, exitOK, status, stderr)
+		require.Equal(t, cli.ExitOK, status, stderr)
 	}
 	return b
 }
@@ -102,7 +103,7 @@ func TestBadInput(t *testing.T) {
 				dir := t.TempDir()
 				before := snapshot(t, filepath.Dir(b.disk), bad[c.good]["directory"])
 				status, stdout, stderr := runHere(t, c.args(path, dir)...)
-				require.Equal(t, exitBad, status, stdout+stderr)
+				require.Equal(t, cli.ExitBad, status, stdout+stderr)
 				require.Empty(t, stdout)
 				require.True(t, strings.HasPrefix(stderr, "scutum: "), stderr)
 				require.Contains(t, stderr, path)
@@ -125,16 +126,16 @@ func TestCheckOfBadInput(t *testing.T) {
 			before := snapshot(t, bad["directory"])
 			status, stdout, stderr := runHere(t, "vhdx", "check", path)
 			require.Equal(t, before, snapshot(t, bad["directory"]))
-			if status == exitNo {
+			if status == cli.ExitNo {
 				require.Contains(t, stdout, "fatal: at file offset ")
 				return
 			}
-			require.Equal(t, exitBad, status)
+			require.Equal(t, cli.ExitBad, status)
 			require.Contains(t, stderr, path)
 		})
 	}
 	status, stdout, _ := runHere(t, "vhdx", "check", bad["cut in half"])
-	require.Equal(t, exitNo, status)
+	require.Equal(t, cli.ExitNo, status)
 	require.Contains(t, stdout, "MS-VHDX 2.5")
 }
 
@@ -153,7 +154,7 @@ func TestInterrupted(t *testing.T) {
 	} {
 		before := snapshot(t, filepath.Dir(b.disk))
 		var out, errOut bytes.Buffer
-		require.Equal(t, exitInterrupted, run(ctx, args, strings.NewReader(""), &out, &errOut), "%v %s", args, errOut.String())
+		require.Equal(t, cli.ExitInterrupted, run(ctx, args, strings.NewReader(""), &out, &errOut), "%v %s", args, errOut.String())
 		require.Equal(t, "scutum: interrupted\n", errOut.String())
 		require.Empty(t, out.String())
 		require.Equal(t, before, snapshot(t, filepath.Dir(b.disk)))

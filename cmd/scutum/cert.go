@@ -9,19 +9,20 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/signing"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
 )
 
 func certCommand() *cobra.Command {
-	return group("cert", "Make certificates to try things out with", certNewCommand())
+	return cli.Group("cert", "Make certificates to try things out with", certNewCommand())
 }
 
 type certNew struct {
 	subject, keyType, pem string
 	days                  int
 	force, noPassword     bool
-	password              passwordSource
+	password              cli.Password
 }
 
 func certNewCommand() *cobra.Command {
@@ -36,7 +37,7 @@ that an authority of theirs has issued.`,
 		Example: `  scutum cert new --subject "Contoso template signing" signer.pfx
   scutum cert new --subject Lab signer.pfx --pem signer.pem --password-file secret
   scutum cert new --subject Lab signer.pfx --key-type p384 --days 30 --password-env PFX_PASSWORD`,
-		Args: exactArgs("OUT.pfx"),
+		Args: cli.ExactArgs("OUT.pfx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := o.run(cmd.Context(), args[0])
 			if err != nil {
@@ -48,11 +49,11 @@ that an authority of theirs has issued.`,
 				Certificate certificateFacts `json:"certificate"`
 				Lab         bool             `json:"lab"`
 			}{args[0], o.pem, factsOfCertificate(id.Certificate), true}
-			return report(cmd, facts, func(s *sheet) {
+			return cli.Report(cmd, facts, func(s *cli.Sheet) {
 				c := facts.Certificate
-				s.facts("key and certificate", facts.File, "certificate alone", facts.PEM, "subject", c.Subject, "key", c.Key,
+				s.Facts("key and certificate", facts.File, "certificate alone", facts.PEM, "subject", c.Subject, "key", c.Key,
 					"valid", c.NotBefore+" to "+c.NotAfter, "thumbprint", "SHA-256 "+c.SHA256)
-				s.line("This is a lab certificate: nobody but you vouches for it.")
+				s.Line("This is a lab certificate: nobody but you vouches for it.")
 			})
 		},
 	}
@@ -61,9 +62,9 @@ that an authority of theirs has issued.`,
 	cmd.Flags().IntVar(&o.days, "days", 365, "valid for this many `DAYS` from now on")
 	cmd.Flags().StringVar(&o.pem, "pem", "", "write the certificate alone to `OUT.pem`, for those who are to trust it")
 	forceFlag(cmd, &o.force)
-	o.password.flags(cmd)
+	o.password.Flags(cmd, "password", "the password")
 	cmd.Flags().BoolVar(&o.noPassword, "no-password", false, "leave the key open to whoever gets the file")
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	required(cmd, "subject")
 	oneOf(cmd, "key-type", string(signing.RSA2048), string(signing.RSA3072), string(signing.RSA4096), string(signing.P256), string(signing.P384))
 	return cmd
@@ -79,7 +80,7 @@ func (o *certNew) run(ctx context.Context, out string) (*signing.Identity, error
 	if o.days < 1 || o.days > 36500 {
 		return nil, fmt.Errorf("--days: %d is not from 1 to 36500", o.days)
 	}
-	if err := claim(o.force, []file{{"OUT.pfx", out}, {"--pem", o.pem}}, o.password.input()); err != nil {
+	if err := claim(o.force, []file{{"OUT.pfx", out}, {"--pem", o.pem}}, passwordFile(&o.password)); err != nil {
 		return nil, err
 	}
 	password, err := o.newPassword(ctx, out)
@@ -127,14 +128,14 @@ func (o *certNew) save(out string, pfx []byte, pem *atomicfile.File) error {
 // newPassword gets the password that the key will be under.
 func (o *certNew) newPassword(ctx context.Context, out string) (string, error) {
 	if o.noPassword {
-		if o.password.given() {
+		if o.password.Given() {
 			return "", errors.New("password: --no-password excludes --password-file and --password-env")
 		}
 		return "", nil
 	}
-	password, err := o.password.read(ctx, "password for "+out, true)
-	if err == nil && password == "" {
+	password, err := o.password.Read(ctx, "password for "+out, true)
+	if err == nil && len(password) == 0 {
 		err = fmt.Errorf("password for %s: it is empty; with --no-password, whoever gets the file has the key", out)
 	}
-	return password, err
+	return string(password), err
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 )
 
 func completionCommand() *cobra.Command {
@@ -18,7 +20,7 @@ func completionCommand() *cobra.Command {
   scutum completion zsh > "${fpath[1]}/_scutum"
   scutum completion fish > ~/.config/fish/completions/scutum.fish
   scutum completion powershell | Out-String | Invoke-Expression`,
-		Args:      exactArgs("SHELL"),
+		Args:      cli.ExactArgs("SHELL"),
 		ValidArgs: []string{"bash", "fish", "powershell", "zsh"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root := cmd.Root()
@@ -31,7 +33,7 @@ func completionCommand() *cobra.Command {
 			generate, ok := shells[args[0]]
 			if !ok {
 				names := strings.Join(slices.Sorted(maps.Keys(shells)), ", ")
-				return usageError(cmd, fmt.Errorf("%q is not one of %s", args[0], names))
+				return cli.UsageError(cmd, fmt.Errorf("%q is not one of %s", args[0], names))
 			}
 			return generate(cmd.OutOrStdout())
 		},

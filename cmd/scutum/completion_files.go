@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -71,5 +73,32 @@ func withoutBackticks(cmd *cobra.Command) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") })
 	for _, sub := range cmd.Commands() {
 		withoutBackticks(sub)
+	}
+}
+
+// completeArguments completes the first argument with the first function, and so
+// on. Where there is none, it completes file names.
+func completeArguments(each ...cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		switch {
+		case len(args) >= len(each):
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		case each[len(args)] == nil:
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return each[len(args)](cmd, args, begun)
+	}
+}
+
+// errNotCompleted is the error of a command that completes a flag it does not have.
+var errNotCompleted = errors.New("its flags cannot be completed")
+
+// completeFlag completes the value of a flag. A command without that flag is
+// wrong, and says so to whoever uses it.
+func completeFlag(cmd *cobra.Command, flag string, with cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, with); err != nil {
+		cmd.Args = func(cmd *cobra.Command, _ []string) error {
+			return fmt.Errorf("%s: %w: %w", cmd.CommandPath(), errNotCompleted, err)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/signing"
 )
 
@@ -24,7 +25,7 @@ type certificateFacts struct {
 func factsOfCertificate(c *x509.Certificate) certificateFacts {
 	return certificateFacts{
 		Subject: c.Subject.String(), Issuer: c.Issuer.String(), SHA256: signing.Thumbprint(c),
-		Key: keyName(c), NotBefore: moment(c.NotBefore), NotAfter: moment(c.NotAfter),
+		Key: keyName(c), NotBefore: cli.Moment(c.NotBefore), NotAfter: cli.Moment(c.NotAfter),
 	}
 }
 
@@ -56,9 +57,9 @@ type catalogFacts struct {
 func factsOfCatalog(s *signing.Signed) catalogFacts {
 	c := s.Catalog
 	f := catalogFacts{
-		Name: c.Template.Name, Version: c.Template.Version.String(), Type: c.Type, Created: moment(c.Created),
+		Name: c.Template.Name, Version: c.Template.Version.String(), Type: c.Type, Created: cli.Moment(c.Created),
 		Digest: hex.EncodeToString(s.Digest[:]), SegmentSize: c.Hash.Segment,
-		SignedAt: moment(s.SigningTime), Signer: factsOfCertificate(s.Signer),
+		SignedAt: cli.Moment(s.SigningTime), Signer: factsOfCertificate(s.Signer),
 	}
 	for _, v := range c.Volumes {
 		f.Segments += len(v.Segments) / sha256.Size

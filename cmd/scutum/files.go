@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/vhdx"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
 )
@@ -73,7 +74,7 @@ func chain(name, path string) []file {
 	var all []file
 	for path != "" {
 		all = append(all, file{name, path})
-		if refusePipe(path) != nil {
+		if cli.RefusePipe(path) != nil {
 			break
 		}
 		d, err := vhdx.Open(path)
@@ -134,3 +135,6 @@ func saveChange(path, out string, before fs.FileInfo, data []byte, force bool) e
 	}
 	return f.Commit()
 }
+
+// passwordFile is the file that a password is in.
+func passwordFile(p *cli.Password) file { return file{p.FileFlag(), p.File} }

@@ -3,11 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 )
 
 // required makes flags mandatory. Their absence is bad usage.
@@ -21,7 +22,7 @@ func required(cmd *cobra.Command, names ...string) {
 			}
 		}
 		if len(missing) > 0 {
-			return usageError(cmd, errors.New(areMissing(missing)))
+			return cli.UsageError(cmd, errors.New(areMissing(missing)))
 		}
 		return args(cmd, given)
 	}
@@ -46,30 +47,9 @@ var errNoUser = errors.New("is for the --user before it, and there is none")
 
 // flagError says what is wrong with a flag, in words of the program's users.
 func flagError(cmd *cobra.Command, err error) error {
-	var number *strconv.NumError
 	var invalid *pflag.InvalidValueError
-	switch {
-	case errors.Is(err, errNoUser) && errors.As(err, &invalid):
-		err = fmt.Errorf("--%s %w", invalid.GetFlag().Name, errNoUser)
-	case errors.As(err, &number):
-		why := "it is not a whole number"
-		if errors.Is(err, strconv.ErrRange) {
-			why = "the number is too great"
-		}
-		err = errors.New(strings.Replace(err.Error(), number.Error(), why, 1))
-	case strings.HasPrefix(err.Error(), "unknown shorthand flag"):
-		err = fmt.Errorf("%w; where a file is meant, write ./ before its name", err)
+	if errors.Is(err, errNoUser) && errors.As(err, &invalid) {
+		return cli.UsageError(cmd, fmt.Errorf("--%s %w", invalid.GetFlag().Name, errNoUser))
 	}
-	return usageError(cmd, err)
-}
-
-// refuseEmpty refuses flags without a value, such as --out "$OUT" where that is
-// not set: the command would do as if they were not there.
-func refuseEmpty(cmd *cobra.Command) (err error) {
-	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if f.Value.Type() == "string" && f.Value.String() == "" && err == nil {
-			err = usageError(cmd, errors.New("--"+f.Name+" is empty"))
-		}
-	})
-	return err
+	return cli.FlagError(cmd, err)
 }

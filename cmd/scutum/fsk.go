@@ -8,12 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/fsk"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
 )
 
 func fskCommand() *cobra.Command {
-	return group("fsk", "Make and look at the values that tell one virtual machine from another", fskNewCommand(), fskShowCommand())
+	return cli.Group("fsk", "Make and look at the values that tell one virtual machine from another", fskNewCommand(), fskShowCommand())
 }
 
 func fskNewCommand() *cobra.Command {
@@ -37,12 +38,12 @@ The file is neither encrypted nor signed: no password may stand in it.`,
   scutum fsk new vm01.fsk @ComputerName@=VM01 "@TimeZone@=W. Europe Standard Time" --force`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			names := []string{"OUT.fsk", "@KEY@=VALUE"}
-			return exactArgs(names...)(cmd, args[:min(len(args), len(names))])
+			return cli.ExactArgs(names...)(cmd, args[:min(len(args), len(names))])
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			values, err := parseValues(args[1:])
 			if err != nil {
-				return usageError(cmd, err)
+				return cli.UsageError(cmd, err)
 			}
 			if err := claim(force, []file{{"OUT.fsk", args[0]}}); err != nil {
 				return err
@@ -58,7 +59,7 @@ The file is neither encrypted nor signed: no password may stand in it.`,
 		},
 	}
 	forceFlag(cmd, &force)
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 
@@ -89,7 +90,7 @@ status is 1 when one that every fabric supplies has no value, or when a value is
 not fit for its place.`,
 		Example: `  scutum fsk show vm01.fsk
   scutum fsk show vm01.fsk --answer-file unattend.xml`,
-		Args: exactArgs("FILE.fsk"),
+		Args: cli.ExactArgs("FILE.fsk"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			values, err := readValues(args[0])
 			if err != nil {
@@ -102,7 +103,7 @@ not fit for its place.`,
 		},
 	}
 	cmd.Flags().StringVar(&answerFile, "answer-file", "", "put the values into the answer file `FILE`")
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 
@@ -119,14 +120,14 @@ func reportValues(cmd *cobra.Command, path string, values fsk.Values) error {
 		File   string     `json:"file"`
 		Values fsk.Values `json:"values"`
 	}{path, values}
-	return report(cmd, facts, func(s *sheet) {
-		s.facts("specialization file", facts.File)
-		s.line("")
+	return cli.Report(cmd, facts, func(s *cli.Sheet) {
+		s.Facts("specialization file", facts.File)
+		s.Line("")
 		rows := [][]string{{"KEY", "VALUE"}}
 		for _, key := range slices.Sorted(maps.Keys(values)) {
 			rows = append(rows, []string{key, values[key]})
 		}
-		s.table(rows...)
+		s.Table(rows...)
 	})
 }
 
@@ -138,11 +139,11 @@ func reportFit(cmd *cobra.Command, answerFile, from string, values fsk.Values) e
 		return err
 	}
 	fit.Values = from
-	if err := report(cmd, fit, fit.text); err != nil {
+	if err := cli.Report(cmd, fit, fit.text); err != nil {
 		return err
 	}
 	if !fit.Fit {
-		return errNo
+		return cli.ErrNo
 	}
 	return nil
 }

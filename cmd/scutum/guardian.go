@@ -8,12 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/guardian"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
 )
 
 func guardianCommand() *cobra.Command {
-	g := group("guardian", "Keep guardians: who may open shielding data",
+	g := cli.Group("guardian", "Keep guardians: who may open shielding data",
 		guardianNewCommand(),
 		guardianImportCommand(),
 		guardianExportCommand(),
@@ -74,7 +75,7 @@ func kindOf(e guardian.Entry) string {
 func problems(err error) []string {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok || errors.Join(joined.Unwrap()...).Error() != err.Error() {
-		return []string{printable(err.Error())}
+		return []string{cli.Printable(err.Error())}
 	}
 	var all []string
 	for _, e := range joined.Unwrap() {
@@ -83,7 +84,7 @@ func problems(err error) []string {
 	return all
 }
 
-func (f guardianFacts) text(s *sheet) {
+func (f guardianFacts) text(s *cli.Sheet) {
 	kind := "fabric, public metadata"
 	if f.Kind == "owner" {
 		kind = "owner, with its private keys"
@@ -94,9 +95,9 @@ func (f guardianFacts) text(s *sheet) {
 	for _, c := range f.OtherSigning {
 		pairs = append(pairs, c.pairs("other signing")...)
 	}
-	s.facts(pairs...)
+	s.Facts(pairs...)
 	for _, p := range f.Problems {
-		s.line("Attention: " + p)
+		s.Line("Attention: " + p)
 	}
 }
 
@@ -113,7 +114,7 @@ func guardianListCommand() *cobra.Command {
 		Use:     "list",
 		Short:   "List the guardians in the store",
 		Example: "  scutum guardian list\n  scutum guardian list --json",
-		Args:    exactArgs(),
+		Args:    cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			store, err := openStore()
 			if err != nil {
@@ -127,7 +128,7 @@ func guardianListCommand() *cobra.Command {
 		},
 		ValidArgsFunction: completeArguments(),
 	}
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 
@@ -149,21 +150,21 @@ func listGuardians(cmd *cobra.Command, entries []guardian.Entry) error {
 		}
 		f := factsOfGuardian(e.Guardian, e.Owner)
 		facts.Guardians = append(facts.Guardians, f)
-		rows = append(rows, []string{f.Name, f.Kind, moment(e.Guardian.Expires()), f.Signing.SHA256})
+		rows = append(rows, []string{f.Name, f.Kind, cli.Moment(e.Guardian.Expires()), f.Signing.SHA256})
 	}
-	return report(cmd, facts, func(s *sheet) {
+	return cli.Report(cmd, facts, func(s *cli.Sheet) {
 		if len(entries) == 0 {
-			s.line(`There is no guardian yet: "scutum guardian new" makes an owner, "scutum guardian import" takes in a fabric.`)
+			s.Line(`There is no guardian yet: "scutum guardian new" makes an owner, "scutum guardian import" takes in a fabric.`)
 			return
 		}
-		s.table(rows...)
+		s.Table(rows...)
 		for _, g := range facts.Guardians {
 			for _, p := range g.Problems {
-				s.line("Attention: " + g.Name + ": " + p)
+				s.Line("Attention: " + g.Name + ": " + p)
 			}
 		}
 		for _, d := range facts.Damaged {
-			s.line("Attention: " + d.Name + ": " + d.Error)
+			s.Line("Attention: " + d.Name + ": " + d.Error)
 		}
 	})
 }
@@ -173,7 +174,7 @@ func guardianShowCommand() *cobra.Command {
 		Use:     "show NAME",
 		Short:   "Show a guardian, its certificates and their thumbprints",
 		Example: "  scutum guardian show Contoso\n  scutum guardian show Contoso --json",
-		Args:    exactArgs("NAME"),
+		Args:    cli.ExactArgs("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			store, err := openStore()
 			if err != nil {
@@ -187,11 +188,11 @@ func guardianShowCommand() *cobra.Command {
 				return entry.Err
 			}
 			facts := factsOfGuardian(entry.Guardian, entry.Owner)
-			return report(cmd, facts, facts.text)
+			return cli.Report(cmd, facts, facts.text)
 		},
 		ValidArgsFunction: completeArguments(completeGuardians),
 	}
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 
@@ -236,7 +237,7 @@ func guardianExportCommand() *cobra.Command {
 		Long: `Write the public metadata of a guardian, for others to import: certificates and
 signatures, and nothing secret. The private keys of an owner stay in the store.`,
 		Example: "  scutum guardian export Contoso contoso.xml",
-		Args:    exactArgs("NAME", "FILE.xml"),
+		Args:    cli.ExactArgs("NAME", "FILE.xml"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			store, err := openStore()
 			if err != nil {
@@ -262,14 +263,14 @@ signatures, and nothing secret. The private keys of an owner stay in the store.`
 				Signing    certificateFacts `json:"signing"`
 				Encryption certificateFacts `json:"encryption"`
 			}{args[1], args[0], factsOfCertificate(g.Signing), factsOfCertificate(g.Encryption)}
-			return report(cmd, facts, func(s *sheet) {
-				s.facts(append(append([]string{"metadata", facts.File}, facts.Signing.pairs("signing")...), facts.Encryption.pairs("encryption")...)...)
-				s.line("Tell those who import it the thumbprints by another way: they prove that it is this file.")
+			return cli.Report(cmd, facts, func(s *cli.Sheet) {
+				s.Facts(append(append([]string{"metadata", facts.File}, facts.Signing.pairs("signing")...), facts.Encryption.pairs("encryption")...)...)
+				s.Line("Tell those who import it the thumbprints by another way: they prove that it is this file.")
 			})
 		},
 		ValidArgsFunction: completeArguments(completeGuardians, filesNamed("FILE.xml")),
 	}
 	forceFlag(cmd, &force)
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }

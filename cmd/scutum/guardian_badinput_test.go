@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk"
 	"github.com/scutum-project/scutum/pdk/guardian"
 )
@@ -31,7 +32,7 @@ func newGuardianBench(t *testing.T) guardianBench {
 		{"kp", "new", b.protector, "--owner", "Contoso", "--guardian", "Fabric", "--password-env", "PW"},
 	} {
 		status, _, stderr := runHere(t, args...)
-		require.Equal(t, exitOK, status, stderr)
+		require.Equal(t, cli.ExitOK, status, stderr)
 	}
 	s, err := guardian.OpenStore(store)
 	require.NoError(t, err)
@@ -74,7 +75,7 @@ func TestBadGuardianInput(t *testing.T) {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				before := snapshot(t, b.store, filepath.Dir(b.protector), bad["directory"])
 				status, stdout, stderr := runHere(t, c.args(path)...)
-				require.Equal(t, exitBad, status, stdout+stderr)
+				require.Equal(t, cli.ExitBad, status, stdout+stderr)
 				require.Empty(t, stdout)
 				require.True(t, strings.HasPrefix(stderr, "scutum: "), stderr)
 				require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
@@ -117,13 +118,13 @@ func changedFiles(t *testing.T, good string) map[string]string {
 func TestKeyProtectorOfShieldingData(t *testing.T) {
 	b := newGuardianBench(t)
 	status, stdout, stderr := runHere(t, "kp", "show", b.shieldingData)
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 	require.Contains(t, stdout, "\nowner          0, Contoso\n")
 	require.Contains(t, stdout, "\n1   Fabric ")
 	for _, verb := range []string{"grant", "revoke"} {
 		before := snapshot(t, filepath.Dir(b.shieldingData))
 		status, stdout, stderr := runHere(t, "kp", verb, b.shieldingData, "Fabric", "--password-env", "PW")
-		require.Equal(t, exitBad, status)
+		require.Equal(t, cli.ExitBad, status)
 		require.Empty(t, stdout)
 		require.Equal(t, "scutum: "+b.shieldingData+" is a shielding data file, and its key protector a signed part of it: use \"scutum pdk edit --"+verb+"\"\n", stderr)
 		require.Equal(t, before, snapshot(t, filepath.Dir(b.shieldingData)))

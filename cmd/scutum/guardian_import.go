@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/guardian"
 	"github.com/scutum-project/scutum/signing"
 )
@@ -19,7 +20,7 @@ type guardianImport struct {
 	untrustedRoot, expired, force bool
 	thumbprint                    string
 	signing, encryption           string // PFX files of an owner
-	pfx, passphrase               passwordSource
+	pfx, passphrase               cli.Password
 }
 
 func guardianImportCommand() *cobra.Command {
@@ -47,9 +48,9 @@ that exist. In the store they are under the passphrase of --password-file,
 			if err != nil {
 				return err
 			}
-			return report(cmd, facts, func(s *sheet) {
+			return cli.Report(cmd, facts, func(s *cli.Sheet) {
 				facts.text(s)
-				s.line("It is in the store.")
+				s.Line("It is in the store.")
 			})
 		},
 		ValidArgsFunction: completeArguments(completeGuardians, filesNamed("FILE.xml")),
@@ -59,27 +60,27 @@ that exist. In the store they are under the passphrase of --password-file,
 	cmd.Flags().StringVar(&o.thumbprint, "thumbprint", "", "`SHA256` of the signing certificate, as the fabric's people told you; it counts as trust")
 	cmd.Flags().StringVar(&o.signing, "signing", "", "an owner's signing key and certificate, from `S.pfx`")
 	cmd.Flags().StringVar(&o.encryption, "encryption", "", "an owner's encryption key and certificate, from `E.pfx`")
-	o.pfx.flagsFor(cmd, "pfx-", "the password of both PFX files")
+	o.pfx.Flags(cmd, "pfx-password", "the password of both PFX files")
 	cmd.Flags().BoolVar(&o.force, "force", false, "replace a fabric guardian of that name")
-	o.passphrase.flagsFor(cmd, "", "the passphrase for the keys in the store")
-	jsonFlag(cmd)
+	o.passphrase.Flags(cmd, "password", "the passphrase for the keys in the store")
+	cli.JSONFlag(cmd)
 	return cmd
 }
 
 func (o *guardianImport) args(cmd *cobra.Command, args []string) error {
 	if (o.signing == "") != (o.encryption == "") {
-		return usageError(cmd, errors.New("--signing and --encryption go together"))
+		return cli.UsageError(cmd, errors.New("--signing and --encryption go together"))
 	}
 	if o.signing == "" {
-		if o.passphrase.given() || o.pfx.given() {
-			return usageError(cmd, errors.New("a passphrase is for the keys of --signing and --encryption"))
+		if o.passphrase.Given() || o.pfx.Given() {
+			return cli.UsageError(cmd, errors.New("a passphrase is for the keys of --signing and --encryption"))
 		}
-		return exactArgs("NAME", "FILE or URL")(cmd, args)
+		return cli.ExactArgs("NAME", "FILE or URL")(cmd, args)
 	}
 	if o.thumbprint != "" || o.untrustedRoot {
-		return usageError(cmd, errors.New("--thumbprint and --allow-untrusted-root are for metadata, not for keys of your own"))
+		return cli.UsageError(cmd, errors.New("--thumbprint and --allow-untrusted-root are for metadata, not for keys of your own"))
 	}
-	return exactArgs("NAME")(cmd, args)
+	return cli.ExactArgs("NAME")(cmd, args)
 }
 
 func (o *guardianImport) run(cmd *cobra.Command, args []string) (facts guardianFacts, err error) {
@@ -102,7 +103,7 @@ func (o *guardianImport) run(cmd *cobra.Command, args []string) (facts guardianF
 		}
 		return factsOfGuardian(&owner.Guardian, true), nil
 	}
-	if err := refusePipe(args[1]); err != nil {
+	if err := cli.RefusePipe(args[1]); err != nil {
 		return facts, err
 	}
 	metadata, err := guardian.Load(cmd.Context(), args[1])
@@ -131,7 +132,7 @@ func (o *guardianImport) trust(cmd *cobra.Command, g *guardian.Guardian, expecte
 		return refusal(g, fmt.Errorf("its signing certificate is another one than %s: this is not the guardian that you expect", expected), "")
 	}
 	said := o.untrustedRoot || expected != ""
-	ask := !said && onTerminal(cmd)
+	ask := !said && cli.OnTerminal(cmd)
 	now, options := time.Now(), guardian.CheckOptions{AllowUntrustedRoot: said || ask, AllowExpired: o.expired}
 	if err := g.Check(now, options); err != nil {
 		return refusal(g, err, remedy(err))
@@ -141,15 +142,15 @@ func (o *guardianImport) trust(cmd *cobra.Command, g *guardian.Guardian, expecte
 	}
 	options.AllowUntrustedRoot = false
 	unknown := g.Check(now, options)
-	yes, err := confirm(cmd.Context(), func(s *sheet) {
+	yes, err := cli.Confirm(cmd.Context(), func(s *cli.Sheet) {
 		factsOfGuardian(g, false).text(s)
 		if unknown != nil {
-			s.line("No trusted root vouches for these certificates: anybody can make them.")
+			s.Line("No trusted root vouches for these certificates: anybody can make them.")
 		}
-		s.line("Compare the thumbprints with those that the fabric's people told you by another way.")
+		s.Line("Compare the thumbprints with those that the fabric's people told you by another way.")
 	}, fmt.Sprintf("Trust this guardian, under the name %q?", g.Name))
 	if err == nil && !yes {
-		err = errNo
+		err = cli.ErrNo
 	}
 	return err
 }
@@ -167,7 +168,7 @@ func refusal(g *guardian.Guardian, why error, remedy string) error {
 }
 
 func shown(use string, c *x509.Certificate) string {
-	return printable(fmt.Sprintf("%s certificate: %s, SHA-256 thumbprint %s", use, c.Subject, signing.Thumbprint(c)))
+	return cli.Printable(fmt.Sprintf("%s certificate: %s, SHA-256 thumbprint %s", use, c.Subject, signing.Thumbprint(c)))
 }
 
 // remedy says what to do about a guardian that Check refuses.

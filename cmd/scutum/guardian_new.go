@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/guardian"
 	"github.com/scutum-project/scutum/signing"
 )
@@ -15,7 +16,7 @@ type guardianNew struct {
 	keyType    string
 	days       int
 	force      bool
-	passphrase passwordSource
+	passphrase cli.Password
 }
 
 // ownerKeys are the kinds of key that an owner guardian can be made with, and
@@ -33,16 +34,16 @@ passphrase can open and change all shielding data of this owner; without them,
 nobody can change it. Back up the folder of the store.`,
 		Example: `  scutum guardian new Contoso
   scutum guardian new Contoso --key-type rsa4096 --days 730 --password-file secret`,
-		Args: exactArgs("NAME"),
+		Args: cli.ExactArgs("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			owner, err := o.run(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			facts := factsOfGuardian(&owner.Guardian, true)
-			return report(cmd, facts, func(s *sheet) {
+			return cli.Report(cmd, facts, func(s *cli.Sheet) {
 				facts.text(s)
-				s.line(`Its keys are in the store, under the passphrase. Give others its metadata: "scutum guardian export".`)
+				s.Line(`Its keys are in the store, under the passphrase. Give others its metadata: "scutum guardian export".`)
 			})
 		},
 		ValidArgsFunction: completeArguments(completeNothing),
@@ -50,8 +51,8 @@ nobody can change it. Back up the folder of the store.`,
 	cmd.Flags().StringVar(&o.keyType, "key-type", string(signing.RSA2048), "`KIND` of both keys: rsa2048, rsa3072 or rsa4096")
 	cmd.Flags().IntVar(&o.days, "days", 3650, "valid for this many `DAYS` from now on")
 	cmd.Flags().BoolVar(&o.force, "force", false, "replace a fabric guardian of that name")
-	o.passphrase.flagsFor(cmd, "", "the passphrase for the keys in the store")
-	jsonFlag(cmd)
+	o.passphrase.Flags(cmd, "password", "the passphrase for the keys in the store")
+	cli.JSONFlag(cmd)
 	oneOf(cmd, "key-type", "rsa2048", "rsa3072", "rsa4096")
 	return cmd
 }
@@ -84,12 +85,12 @@ func (o *guardianNew) run(ctx context.Context, name string) (*guardian.Owner, er
 }
 
 // newPassphrase gets the passphrase that an owner's keys will be under.
-func newPassphrase(ctx context.Context, name string, from *passwordSource) (string, error) {
-	passphrase, err := from.read(ctx, "passphrase for owner guardian "+name, true)
-	if err == nil && passphrase == "" {
+func newPassphrase(ctx context.Context, name string, from *cli.Password) (string, error) {
+	passphrase, err := from.Read(ctx, "passphrase for owner guardian "+name, true)
+	if err == nil && len(passphrase) == 0 {
 		err = fmt.Errorf("passphrase for owner guardian %s: it is empty, and would leave the private keys open to whoever gets the files", name)
 	}
-	return passphrase, err
+	return string(passphrase), err
 }
 
 // completeNothing is for names that are new.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/guardian"
 )
 
@@ -19,7 +20,7 @@ func guardianRemoveCommand() *cobra.Command {
 they open, or change, stays closed for good, unless they are in a backup. On a
 terminal the command asks; elsewhere it wants --force.`,
 		Example: "  scutum guardian remove \"Old fabric\"\n  scutum guardian remove Contoso --force",
-		Args:    exactArgs("NAME"),
+		Args:    cli.ExactArgs("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			store, err := openStore()
 			if err != nil {
@@ -33,7 +34,7 @@ terminal the command asks; elsewhere it wants --force.`,
 				return err
 			}
 			if !force {
-				err = askToRemove(cmd.Context(), onTerminal(cmd), entry)
+				err = askToRemove(cmd.Context(), cli.OnTerminal(cmd), entry)
 			}
 			if err != nil {
 				return err
@@ -46,17 +47,17 @@ terminal the command asks; elsewhere it wants --force.`,
 				Kind    string `json:"kind"`
 				Removed bool   `json:"removed"`
 			}{entry.Name, kindOf(entry), true}
-			return report(cmd, facts, func(s *sheet) {
-				s.line(fmt.Sprintf("Guardian %q is removed from the store.", entry.Name))
+			return cli.Report(cmd, facts, func(s *cli.Sheet) {
+				s.Line(fmt.Sprintf("Guardian %q is removed from the store.", entry.Name))
 				if entry.Owner {
-					s.line("Its private keys are gone: " + lost + ".")
+					s.Line("Its private keys are gone: " + lost + ".")
 				}
 			})
 		},
 		ValidArgsFunction: completeArguments(completeGuardians),
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "remove it without asking")
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 
@@ -68,19 +69,19 @@ func askToRemove(ctx context.Context, onTerminal bool, entry guardian.Entry) err
 	if !onTerminal {
 		return fmt.Errorf("guardian %q is not removed: there is no terminal to ask on; --force removes it without asking", entry.Name)
 	}
-	yes, err := confirm(ctx, func(s *sheet) {
+	yes, err := cli.Confirm(ctx, func(s *cli.Sheet) {
 		switch {
 		case entry.Err != nil:
-			s.line("It is damaged, and may be an owner with private keys: " + entry.Err.Error())
+			s.Line("It is damaged, and may be an owner with private keys: " + entry.Err.Error())
 		case entry.Owner:
 			factsOfGuardian(entry.Guardian, true).text(s)
-			s.line("With it go its private keys: " + lost + ".")
+			s.Line("With it go its private keys: " + lost + ".")
 		default:
 			factsOfGuardian(entry.Guardian, false).text(s)
 		}
 	}, fmt.Sprintf("Remove guardian %q?", entry.Name))
 	if err == nil && !yes {
-		err = errNo
+		err = cli.ErrNo
 	}
 	return err
 }

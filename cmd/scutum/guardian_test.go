@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/guardian"
 	"github.com/scutum-project/scutum/signing"
 )
@@ -82,13 +83,13 @@ func TestImportFromAddress(t *testing.T) {
 			store := newStore(t)
 			status, stdout, stderr := runHere(t, "guardian", "import", "Fabric", server.URL+c.path, "--allow-untrusted-root")
 			if c.err != "" {
-				require.Equal(t, exitBad, status)
+				require.Equal(t, cli.ExitBad, status)
 				require.Contains(t, stderr, c.err)
 				require.Empty(t, stdout)
 				require.NoDirExists(t, store)
 				return
 			}
-			require.Equal(t, exitOK, status, stderr)
+			require.Equal(t, cli.ExitOK, status, stderr)
 			require.Contains(t, stdout, "SHA-256 "+signing.Thumbprint(owner.Signing))
 			require.Contains(t, stdout, "SHA-256 "+signing.Thumbprint(owner.Encryption))
 			stored, err := os.ReadFile(filepath.Join(store, "Fabric.xml"))
@@ -99,7 +100,7 @@ func TestImportFromAddress(t *testing.T) {
 	t.Run("not trusted", func(t *testing.T) {
 		store := newStore(t)
 		status, stdout, stderr := runHere(t, "guardian", "import", "Fabric", server.URL)
-		require.Equal(t, exitBad, status)
+		require.Equal(t, cli.ExitBad, status)
 		require.Empty(t, stdout)
 		require.Contains(t, stderr, "\n  signing certificate: CN=Fabric,OU=Guardian signing, SHA-256 thumbprint "+signing.Thumbprint(owner.Signing)+"\n")
 		require.Contains(t, stderr, "\n  encryption certificate: CN=Fabric,OU=Guardian encryption, SHA-256 thumbprint "+signing.Thumbprint(owner.Encryption)+"\n")
@@ -125,7 +126,7 @@ func TestImportIsInterrupted(t *testing.T) {
 			defer server.Close()
 			var out, errOut bytes.Buffer
 			status := run(ctx, []string{"guardian", "import", "Fabric", server.URL, "--allow-untrusted-root"}, strings.NewReader(""), &out, &errOut)
-			require.Equal(t, exitInterrupted, status, errOut.String())
+			require.Equal(t, cli.ExitInterrupted, status, errOut.String())
 			require.Equal(t, "scutum: interrupted\n", errOut.String())
 			require.Empty(t, out.String())
 			require.NoDirExists(t, store)
@@ -186,14 +187,14 @@ func TestImportExpired(t *testing.T) {
 		"have certificates issued that are valid, or import these with --allow-expired": ofOwner,
 	} {
 		status, stdout, stderr := runHere(t, args...)
-		require.Equal(t, exitBad, status)
+		require.Equal(t, cli.ExitBad, status)
 		require.Empty(t, stdout)
 		require.Contains(t, stderr, "expired: it was valid until ")
 		require.Equal(t, 2, strings.Count(stderr, "certificate: CN=Old, SHA-256 thumbprint "), stderr)
 		require.Contains(t, stderr, "\n  "+remedy+"\n")
 
 		status, stdout, stderr = runHere(t, append(args, "--allow-expired")...)
-		require.Equal(t, exitOK, status, stderr)
+		require.Equal(t, cli.ExitOK, status, stderr)
 		require.Equal(t, 2, strings.Count(stdout, "\n  thumbprint "))
 		require.Equal(t, 2, strings.Count(stdout, "\nAttention: "), stdout)
 		require.Contains(t, stdout, "expired: it was valid until ")
@@ -202,7 +203,7 @@ func TestImportExpired(t *testing.T) {
 	require.Contains(t, stdout, "\nAttention: Fabric: the signing certificate has expired: it was valid until ")
 	out := filepath.Join(t.TempDir(), "a.kp")
 	status, stdout, stderr := runHere(t, "kp", "new", out, "--owner", "Owner", "--password-env", "PW", "--allow-expired")
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 	require.Contains(t, stdout, "\nAttention: certificates of 0, ")
 }
 
@@ -212,10 +213,10 @@ func TestSubjectIsOneLine(t *testing.T) {
 	newStore(t)
 	metadata, _, _ := ownerFiles(t, "Evil\nsigning certificate: CN=Good, SHA-256 thumbprint 00", time.Now().Add(time.Hour))
 	status, _, stderr := runHere(t, "guardian", "import", "Fabric", metadata)
-	require.Equal(t, exitBad, status)
+	require.Equal(t, cli.ExitBad, status)
 	require.Equal(t, 1, strings.Count(stderr, "\n  signing certificate: "), stderr)
 	require.NotContains(t, stderr, "\n  signing certificate: CN=Good")
 	status, stdout, stderr := runHere(t, "guardian", "import", "Fabric", metadata, "--allow-untrusted-root")
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 	require.Contains(t, stdout, `CN=Evil\nsigning certificate`)
 }

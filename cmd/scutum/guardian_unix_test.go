@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 )
 
 // Ctrl-C itself, while a server keeps the command waiting.
@@ -20,7 +22,7 @@ func TestCtrlCEndsImport(t *testing.T) {
 	}))
 	defer server.Close()
 	status, stdout, stderr := runHere(t, "guardian", "import", "Fabric", server.URL)
-	require.Equal(t, exitInterrupted, status)
+	require.Equal(t, cli.ExitInterrupted, status)
 	require.Empty(t, stdout)
 	require.Equal(t, "scutum: interrupted\n", stderr)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/signing"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
 )
@@ -37,7 +38,7 @@ func TestSignedButNotSaved(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
 	status, stdout, stderr := runHere(t, "template", "extract", b.disk, o.vsc, "--force")
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 	require.Contains(t, stdout, "Second, version 2.0.0.0")
 }
 

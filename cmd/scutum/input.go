@@ -6,50 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"strings"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/signing"
 	"github.com/scutum-project/scutum/vhdx"
 )
 
-// openInput opens a file to read it. A named pipe is refused: until somebody writes
-// to it, opening it would wait, whatever key is pressed.
-func openInput(path string) (*os.File, error) {
-	if err := refusePipe(path); err != nil {
-		return nil, err
-	}
-	return os.Open(path)
-}
-
-// refusePipe refuses a pipe that has a name. One that the shell made, as for <(...),
-// has a writer already, and goes by a name of the system's.
-func refusePipe(path string) error {
-	info, err := os.Stat(path)
-	if err == nil && info.Mode()&fs.ModeNamedPipe != 0 && !strings.HasPrefix(path, "/dev/") && !strings.HasPrefix(path, "/proc/") {
-		return &fs.PathError{Op: "read", Path: path, Err: errors.New("it is a named pipe: write what comes through it to a file first")}
-	}
-	return nil
-}
-
-// readFile reads a file of at most max bytes. Its errors name the file.
+// readFile reads a file of at most max bytes. Its errors name the file, and say of
+// one that is too long what it is, where that is known.
 func readFile(path string, max int64) ([]byte, error) {
-	f, err := openInput(path)
-	if err != nil {
-		return nil, err
+	data, err := cli.ReadFile(path, max)
+	if long := (*cli.TooLongError)(nil); errors.As(err, &long) {
+		return nil, fmt.Errorf("read %s: the file is longer than %s%s", path, formatSize(max), knownKind(long.Begin))
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, max+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(data) == 0:
-		return nil, fmt.Errorf("read %s: the file is empty", path)
-	case int64(len(data)) > max:
-		return nil, fmt.Errorf("read %s: the file is longer than %s%s", path, formatSize(max), knownKind(data))
-	}
-	return data, nil
+	return data, err
 }
 
 // readCatalog reads the signed catalog of a .vsc file, or of the disk that
@@ -76,7 +46,7 @@ func readCatalog(path string) (*signing.Signed, error) {
 
 // readHead reads the first eight bytes of a file, or what there is of them.
 func readHead(path string) ([]byte, error) {
-	f, err := openInput(path)
+	f, err := cli.OpenInput(path)
 	if err != nil {
 		return nil, err
 	}

@@ -8,12 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/guardian"
 	"github.com/scutum-project/scutum/pdk/keyprotector"
 )
 
 func kpCommand() *cobra.Command {
-	g := group("kp", "Make key protectors, show and change who has access",
+	g := cli.Group("kp", "Make key protectors, show and change who has access",
 		kpNewCommand(),
 		kpShowCommand(),
 		kpGrantCommand(),
@@ -99,8 +100,8 @@ func (f *protectorFacts) who(id uint32) string {
 	return who
 }
 
-func (f *protectorFacts) text(s *sheet) {
-	s.facts("key protector", f.File, "owner", f.who(f.OwnerID), "signed by", f.who(f.SignerID))
+func (f *protectorFacts) text(s *cli.Sheet) {
+	s.Facts("key protector", f.File, "owner", f.who(f.OwnerID), "signed by", f.who(f.SignerID))
 	rows := [][]string{{"ID", "WHO", "VOUCHED FOR BY", "KEY", "SUBJECT", "SHA-256 THUMBPRINT"}}
 	for _, w := range f.Access {
 		who, parent := w.who(), strconv.FormatUint(uint64(w.Parent), 10)
@@ -111,19 +112,19 @@ func (f *protectorFacts) text(s *sheet) {
 			[]string{strconv.FormatUint(uint64(w.ID), 10), who, parent, "signing", w.Signing.Subject, w.Signing.SHA256},
 			[]string{"", "", "", "encryption", w.Encryption.Subject, w.Encryption.SHA256})
 	}
-	s.line("")
-	s.table(rows...)
-	s.line("")
+	s.Line("")
+	s.Table(rows...)
+	s.Line("")
 	for _, w := range f.Access {
 		if w.Expired {
-			s.line("Attention: certificates of " + f.who(w.ID) + " have expired.")
+			s.Line("Attention: certificates of " + f.who(w.ID) + " have expired.")
 		}
 	}
 	if f.MaxOfflineUnwraps > 0 {
-		s.line(fmt.Sprintf("Attention: MaxOfflineUnwraps is %d. No signature covers it: anybody may have set it, and Scutum grants nothing for it.",
+		s.Line(fmt.Sprintf("Attention: MaxOfflineUnwraps is %d. No signature covers it: anybody may have set it, and Scutum grants nothing for it.",
 			f.MaxOfflineUnwraps))
 	}
-	s.line(fmt.Sprintf("With access, beside the owner: %d.", len(f.Access)-1))
+	s.Line(fmt.Sprintf("With access, beside the owner: %d.", len(f.Access)-1))
 }
 
 // proof is what the signatures of a key protector prove.
@@ -133,9 +134,9 @@ is the owner you expect, or when it was made: compare the owner's thumbprint, an
 know where the file comes from. Who was revoked can still make one like it, with
 another transport key.`
 
-func (s *sheet) proof() {
+func showProof(s *cli.Sheet) {
 	for line := range strings.Lines(proof) {
-		s.line(strings.TrimSuffix(line, "\n"))
+		s.Line(strings.TrimSuffix(line, "\n"))
 	}
 }
 
@@ -147,19 +148,19 @@ func kpShowCommand() *cobra.Command {
 the names in the guardian store where they are known. All signatures that need no
 key are checked. FILE is a key protector or a shielding data file.`,
 		Example: "  scutum kp show vm.kp\n  scutum kp show vm.pdk --json",
-		Args:    exactArgs("FILE"),
+		Args:    cli.ExactArgs("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := readAnyProtector(args[0])
 			if err != nil {
 				return err
 			}
 			facts := factsOfProtector(args[0], p, namesIfKnown(cmd))
-			return report(cmd, facts, func(s *sheet) {
+			return cli.Report(cmd, facts, func(s *cli.Sheet) {
 				facts.text(s)
-				s.proof()
+				showProof(s)
 			})
 		},
 	}
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }

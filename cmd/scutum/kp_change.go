@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/guardian"
 	"github.com/scutum-project/scutum/pdk/keyprotector"
 	"github.com/scutum-project/scutum/signing"
@@ -20,14 +21,14 @@ type kpChange struct {
 	fit        fitGuardians // of grant alone
 	before     fs.FileInfo  // of the file that is changed
 	force      bool
-	passphrase passwordSource
+	passphrase cli.Password
 }
 
 func (o *kpChange) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.out, "out", "", "write the changed key protector to `FILE`, and leave the old one as it is")
-	o.passphrase.flagsFor(cmd, "", "the owner's passphrase")
+	o.passphrase.Flags(cmd, "password", "the owner's passphrase")
 	forceFlag(cmd, &o.force)
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 }
 
 func kpGrantCommand() *cobra.Command {
@@ -39,13 +40,13 @@ func kpGrantCommand() *cobra.Command {
 in the store. The transport key stays the same. So do all others who have access:
 the command shows them, look at them.`,
 		Example: "  scutum kp grant vm.kp \"Second site\"\n  scutum kp grant vm.kp \"Second site\" --out new.kp",
-		Args:    exactArgs("FILE", "GUARDIAN"),
+		Args:    cli.ExactArgs("FILE", "GUARDIAN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			facts, err := o.grant(cmd.Context(), args[0], args[1])
 			if err != nil {
 				return err
 			}
-			return report(cmd, facts, facts.text)
+			return cli.Report(cmd, facts, facts.text)
 		},
 		ValidArgsFunction: completeArguments(nil, completeGuardians),
 	}
@@ -96,13 +97,13 @@ has to be encrypted again under the new one. A revoked guardian who kept the old
 file can still open that, and what is under its key. Of a shielding data file,
 "scutum pdk edit --revoke" does all of this.`,
 		Example: "  scutum kp revoke vm.kp \"Old fabric\"\n  scutum kp revoke vm.kp \"Old fabric\" --out new.kp",
-		Args:    exactArgs("FILE", "GUARDIAN"),
+		Args:    cli.ExactArgs("FILE", "GUARDIAN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			facts, err := o.revoke(cmd.Context(), args[0], args[1])
 			if err != nil {
 				return err
 			}
-			return report(cmd, facts, facts.text)
+			return cli.Report(cmd, facts, facts.text)
 		},
 		ValidArgsFunction: completeArguments(nil, completeGuardians),
 	}
@@ -110,11 +111,11 @@ file can still open that, and what is under its key. Of a shielding data file,
 	return cmd
 }
 
-func (f *revokeFacts) text(s *sheet) {
+func (f *revokeFacts) text(s *cli.Sheet) {
 	f.protectorFacts.text(s)
 	textOfLost(s, f.Revoked)
-	s.line("The transport key is a new one: what was encrypted under the old one has to be encrypted again.")
-	s.line("A revoked guardian who kept the old file can still open it, and what is encrypted under its key.")
+	s.Line("The transport key is a new one: what was encrypted under the old one has to be encrypted again.")
+	s.Line("A revoked guardian who kept the old file can still open it, and what is encrypted under its key.")
 }
 
 func (o *kpChange) revoke(ctx context.Context, path, name string) (*revokeFacts, error) {
@@ -167,24 +168,24 @@ func wrappingsOf(store *guardian.Store, name string) (func(keyprotector.Wrapping
 
 // lostAccess gives those whose access ended. Somebody else may have got their number.
 func lostAccess(before, after []wrappingFacts) []wrappingFacts {
-	return orEmpty(slices.DeleteFunc(slices.Clone(before), func(w wrappingFacts) bool {
+	return cli.OrEmpty(slices.DeleteFunc(slices.Clone(before), func(w wrappingFacts) bool {
 		return slices.ContainsFunc(after, func(a wrappingFacts) bool { return a.Signing == w.Signing && a.Encryption == w.Encryption })
 	}))
 }
 
-func textOfLost(s *sheet, lost []wrappingFacts) {
+func textOfLost(s *cli.Sheet, lost []wrappingFacts) {
 	for _, w := range lost {
 		who := w.who()
 		if w.Guardian == "" {
 			who = w.Signing.Subject + ", " + who
 		}
-		s.line("No more access: " + who + ".")
+		s.Line("No more access: " + who + ".")
 	}
 }
 
 // open reads what is to be changed, before anybody is asked for a passphrase.
 func (o *kpChange) open(path, edit string) (*guardian.Store, *keyprotector.Protector, error) {
-	if err := claim(o.force, []file{{"--out", o.out}}, file{"FILE", path}, o.passphrase.input()); err != nil {
+	if err := claim(o.force, []file{{"--out", o.out}}, file{"FILE", path}, passwordFile(&o.passphrase)); err != nil {
 		return nil, nil, err
 	}
 	store, err := openStore()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/keyprotector"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
 )
@@ -14,7 +15,7 @@ type kpNew struct {
 	guardians  []string
 	fit        fitGuardians
 	force      bool
-	passphrase passwordSource
+	passphrase cli.Password
 }
 
 func kpNewCommand() *cobra.Command {
@@ -27,21 +28,21 @@ the named guardians. Without one, the owner alone has access, and can give it to
 others with "scutum kp grant".`,
 		Example: `  scutum kp new vm.kp --owner Contoso --guardian Fabric
   scutum kp new vm.kp --owner Contoso --guardian Fabric --guardian "Second site" --password-file secret`,
-		Args: exactArgs("OUT"),
+		Args: cli.ExactArgs("OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			facts, err := o.run(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			return report(cmd, facts, facts.text)
+			return cli.Report(cmd, facts, facts.text)
 		},
 	}
 	cmd.Flags().StringVar(&o.owner, "owner", "", "`NAME` of the owner guardian, whose keys are in the store")
 	cmd.Flags().StringArrayVar(&o.guardians, "guardian", nil, "`NAME` of a guardian to grant access to; may be repeated")
 	o.fit.flags(cmd)
-	o.passphrase.flagsFor(cmd, "", "the owner's passphrase")
+	o.passphrase.Flags(cmd, "password", "the owner's passphrase")
 	forceFlag(cmd, &o.force)
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	required(cmd, "owner")
 	completeFlag(cmd, "owner", completeOwners)
 	completeFlag(cmd, "guardian", completeGuardians)
@@ -49,25 +50,15 @@ others with "scutum kp grant".`,
 }
 
 func (o *kpNew) run(ctx context.Context, out string) (*protectorFacts, error) {
-	if err := claim(o.force, []file{{"OUT", out}}, o.passphrase.input()); err != nil {
+	if err := claim(o.force, []file{{"OUT", out}}, passwordFile(&o.passphrase)); err != nil {
 		return nil, err
 	}
-	store, err := openStore()
+	store, guardians, err := o.fit.read(o.guardians)
 	if err != nil {
 		return nil, err
 	}
-	guardians, err := readGuardians(store, o.guardians)
+	owner, err := o.fit.readOwner(ctx, store, o.owner, &o.passphrase)
 	if err != nil {
-		return nil, err
-	}
-	if err := o.fit.check(guardians...); err != nil {
-		return nil, err
-	}
-	owner, err := readOwner(ctx, store, o.owner, &o.passphrase)
-	if err != nil {
-		return nil, err
-	}
-	if err := o.fit.check(&owner.Guardian); err != nil {
 		return nil, err
 	}
 	p, key, err := keyprotector.New(owner, guardians)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/recovery"
 	"github.com/scutum-project/scutum/vhdx"
 	"github.com/scutum-project/scutum/vhdx/volume/volumetest"
@@ -35,7 +36,7 @@ func TestBadMachineInput(t *testing.T) {
 		{"answerfile", "new", at("a.yaml"), "--user", "alice", "--user-password-env", "PW"},
 	} {
 		status, _, stderr := runHere(t, args...)
-		require.Equal(t, exitOK, status, stderr)
+		require.Equal(t, cli.ExitOK, status, stderr)
 	}
 
 	for name, c := range map[string]struct {
@@ -66,7 +67,7 @@ func TestBadMachineInput(t *testing.T) {
 				out := t.TempDir()
 				before := snapshot(t, dir, bad["directory"])
 				status, stdout, stderr := runHere(t, c.args(path, filepath.Join(out, "out"))...)
-				require.Equal(t, exitBad, status, stdout+stderr)
+				require.Equal(t, cli.ExitBad, status, stdout+stderr)
 				require.Empty(t, stdout)
 				require.True(t, strings.HasPrefix(stderr, "scutum: "), stderr)
 				require.Contains(t, stderr, path)

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 )
 
 // TestChangedMeanwhile has a file changed by one command while another one, which
@@ -21,7 +23,7 @@ func TestChangedMeanwhile(t *testing.T) {
 	vm, kp := filepath.Join(dir, "vm.pdk"), filepath.Join(dir, "vm.kp")
 	scutum := func(args ...string) {
 		status, _, stderr := runHere(t, append(args, "--password-env", "PASSPHRASE")...)
-		require.Equal(t, exitOK, status, stderr)
+		require.Equal(t, cli.ExitOK, status, stderr)
 	}
 	for _, name := range []string{"Contoso", "Fabric", "Branch"} {
 		scutum("guardian", "new", name)
@@ -56,7 +58,7 @@ func TestChangedMeanwhile(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, asked.Close())
 		<-ended
-		require.Equal(t, exitBad, status, stdout)
+		require.Equal(t, cli.ExitBad, status, stdout)
 		require.Empty(t, stdout)
 		require.Contains(t, stderr, path+": somebody else changed it meanwhile")
 		after, err := os.ReadFile(path)

@@ -7,11 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk"
 )
 
 func pdkCommand() *cobra.Command {
-	g := group("pdk", "Make shielding data files, look into them, change and check them",
+	g := cli.Group("pdk", "Make shielding data files, look into them, change and check them",
 		pdkNewCommand(),
 		pdkShowCommand(),
 		pdkEditCommand(),
@@ -57,7 +58,7 @@ type qualifierFacts struct {
 func factsOfShieldingData(path string, d *pdk.ShieldingData, known names) *shieldingFacts {
 	protector := factsOfProtector(path, d.KeyProtector, known)
 	f := &shieldingFacts{
-		File: path, ID: d.ID.String(), Kind: string(d.Kind), Policy: string(d.Policy), Created: moment(d.Created), SignedAt: moment(d.SignedAt),
+		File: path, ID: d.ID.String(), Kind: string(d.Kind), Policy: string(d.Policy), Created: cli.Moment(d.Created), SignedAt: cli.Moment(d.SignedAt),
 		Owner: protector.Owner, OwnerID: protector.OwnerID,
 		Signer: factsOfCertificate(d.Signer), Encrypted: d.Encrypted(), Qualifiers: []qualifierFacts{}, Access: protector.Access,
 	}
@@ -69,12 +70,12 @@ func factsOfShieldingData(path string, d *pdk.ShieldingData, known names) *shiel
 	return f
 }
 
-func (f *shieldingFacts) text(s *sheet) {
+func (f *shieldingFacts) text(s *cli.Sheet) {
 	purpose := "new virtual machines, made from signed templates"
 	if f.Kind == string(pdk.ExistingVM) {
 		purpose = "a virtual machine that exists"
 	}
-	s.facts(
+	s.Facts(
 		"shielding data", f.File,
 		"identifier", f.ID,
 		"for", purpose,
@@ -91,8 +92,8 @@ func (f *shieldingFacts) text(s *sheet) {
 		for _, q := range f.Qualifiers {
 			rows = append(rows, []string{strconv.Itoa(q.Number), q.Name, q.versions, q.Signer.Subject, q.Signer.SHA256, q.Digest})
 		}
-		s.line("")
-		s.table(rows...)
+		s.Line("")
+		s.Table(rows...)
 	}
 	rows := [][]string{{"WITH ACCESS", "SIGNING CERTIFICATE", "SHA-256 THUMBPRINT"}}
 	for _, w := range f.Access {
@@ -102,15 +103,15 @@ func (f *shieldingFacts) text(s *sheet) {
 		}
 		rows = append(rows, []string{who, w.Signing.Subject, w.Signing.SHA256})
 	}
-	s.line("")
-	s.table(rows...)
+	s.Line("")
+	s.Table(rows...)
 	for _, w := range f.Access {
 		if w.Expired {
-			s.line("Attention: certificates of " + w.Signing.Subject + " have expired.")
+			s.Line("Attention: certificates of " + w.Signing.Subject + " have expired.")
 		}
 	}
 	if f.Secrets != nil {
-		s.line("")
+		s.Line("")
 		f.Secrets.text(s)
 	}
 }

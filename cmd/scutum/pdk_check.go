@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk"
 	"github.com/scutum-project/scutum/signing"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
@@ -37,7 +38,7 @@ each does not, and then the exit status is 1.
 
 Whether a disk is what its catalog says is for "scutum template verify".`,
 		Example: "  scutum pdk check vm.pdk server.vsc\n  scutum pdk check vm.pdk server.vhdx --json",
-		Args:    exactArgs("FILE.pdk", "FILE.vsc or DISK.vhdx"),
+		Args:    cli.ExactArgs("FILE.pdk", "FILE.vsc or DISK.vhdx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := readShieldingData(args[0])
 			if err != nil {
@@ -48,16 +49,16 @@ Whether a disk is what its catalog says is for "scutum template verify".`,
 				return err
 			}
 			facts := checkShieldingData(args[0], args[1], d, signed)
-			if err := report(cmd, facts, facts.text); err != nil {
+			if err := cli.Report(cmd, facts, facts.text); err != nil {
 				return err
 			}
 			if !facts.Accepted {
-				return errNo
+				return cli.ErrNo
 			}
 			return nil
 		},
 	}
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 
@@ -79,22 +80,22 @@ func checkShieldingData(path, template string, d *pdk.ShieldingData, signed *sig
 	return f
 }
 
-func (f *pdkCheckFacts) text(s *sheet) {
-	s.facts(append([]string{"shielding data", f.File, "catalog of", f.Template}, f.Catalog.pairs()...)...)
+func (f *pdkCheckFacts) text(s *cli.Sheet) {
+	s.Facts(append([]string{"shielding data", f.File, "catalog of", f.Template}, f.Catalog.pairs()...)...)
 	for _, v := range f.Qualifiers {
 		if v.Accepted {
-			s.line(fmt.Sprintf("Qualifier %d accepts the template.", v.Number))
+			s.Line(fmt.Sprintf("Qualifier %d accepts the template.", v.Number))
 		} else {
-			s.line(fmt.Sprintf("Qualifier %d does not: %s.", v.Number, v.Reason))
+			s.Line(fmt.Sprintf("Qualifier %d does not: %s.", v.Number, v.Reason))
 		}
 	}
 	switch {
 	case f.Reason != "":
-		s.line("The template may not be used: " + f.Reason + ".")
+		s.Line("The template may not be used: " + f.Reason + ".")
 	case f.Accepted:
-		s.line("The template may be used.")
+		s.Line("The template may be used.")
 	default:
-		s.line("The template may not be used.")
+		s.Line("The template may not be used.")
 	}
 }
 
@@ -106,7 +107,7 @@ func pdkKPCommand() *cobra.Command {
 		Long: `Write the key protector of a shielding data file to a file of its own, byte for
 byte: what a virtual machine keeps of the shielding data.`,
 		Example: "  scutum pdk kp vm.pdk vm.kp",
-		Args:    exactArgs("FILE.pdk", "OUT"),
+		Args:    cli.ExactArgs("FILE.pdk", "OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := claim(force, []file{{"OUT", args[1]}}, file{"FILE.pdk", args[0]}); err != nil {
 				return err
@@ -119,10 +120,10 @@ byte: what a virtual machine keeps of the shielding data.`,
 			if err := atomicfile.WriteFile(args[1], d.KeyProtector.Bytes(), 0o666, force); err != nil {
 				return err
 			}
-			return report(cmd, facts, facts.text)
+			return cli.Report(cmd, facts, facts.text)
 		},
 	}
 	forceFlag(cmd, &force)
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk"
 	"github.com/scutum-project/scutum/pdk/guardian"
 	"github.com/scutum-project/scutum/pdk/keyprotector"
@@ -23,7 +24,7 @@ type pdkEdit struct {
 	out           string
 	before        fs.FileInfo // of the file that is changed in its place
 	force         bool
-	passphrase    passwordSource
+	passphrase    cli.Password
 }
 
 func pdkEditCommand() *cobra.Command {
@@ -47,16 +48,16 @@ then: change the secrets themselves where that matters.`,
   scutum pdk edit vm.pdk --revoke "Old fabric" --grant "New fabric" --password-file secret
   scutum pdk edit vm.pdk --remove-vsc 1 --vsc server2.vsc,greater-or-equal
   scutum pdk edit vm.pdk --answer-file unattend.xml --file rdp.pfx --remove-file old.pfx --out new.pdk`,
-		Args: exactArgs("FILE.pdk"),
+		Args: cli.ExactArgs("FILE.pdk"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(); err != nil {
-				return usageError(cmd, err)
+				return cli.UsageError(cmd, err)
 			}
 			facts, err := o.run(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			return report(cmd, facts, facts.text)
+			return cli.Report(cmd, facts, facts.text)
 		},
 	}
 	o.flags(cmd)
@@ -65,9 +66,9 @@ then: change the secrets themselves where that matters.`,
 	cmd.Flags().IntSliceVar(&o.removeVSC, "remove-vsc", nil, "remove the qualifier of this `NUMBER`; may be repeated")
 	cmd.Flags().StringArrayVar(&o.removeFile, "remove-file", nil, "remove the file of this `NAME`; may be repeated")
 	cmd.Flags().StringVar(&o.out, "out", "", "write the changed file to `FILE`, and leave the old one as it is")
-	o.passphrase.flagsFor(cmd, "", "the owner's passphrase")
+	o.passphrase.Flags(cmd, "password", "the owner's passphrase")
 	forceFlag(cmd, &o.force)
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	completeFlag(cmd, "grant", completeGuardians)
 	completeFlag(cmd, "revoke", completeGuardians)
 	return cmd
@@ -86,11 +87,11 @@ type editFacts struct {
 	Revoked []wrappingFacts `json:"revoked"`
 }
 
-func (f *editFacts) text(s *sheet) {
+func (f *editFacts) text(s *cli.Sheet) {
 	f.shieldingFacts.text(s)
 	textOfLost(s, f.Revoked)
 	if len(f.Revoked) > 0 {
-		s.line("The secrets are encrypted anew. Who was revoked and kept the old file can still open that.")
+		s.Line("The secrets are encrypted anew. Who was revoked and kept the old file can still open that.")
 	}
 }
 
@@ -152,7 +153,7 @@ func (o *pdkEdit) run(ctx context.Context, path string) (*editFacts, error) {
 // claim says whether the changed file may be written, and is none of those that
 // go into it.
 func (o *pdkEdit) claim(path string) error {
-	inputs := append(o.inputs(), o.passphrase.input())
+	inputs := append(o.inputs(), passwordFile(&o.passphrase))
 	if o.out == "" {
 		var err error
 		if o.before, err = changeable(path); err != nil {

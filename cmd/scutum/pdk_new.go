@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
 )
@@ -14,7 +15,7 @@ type pdkNew struct {
 	owner             string
 	guardians         []string
 	existingVM, force bool
-	passphrase        passwordSource
+	passphrase        cli.Password
 }
 
 func pdkNewCommand() *cobra.Command {
@@ -35,25 +36,25 @@ there are no templates then, and no files.`,
 		Example: `  scutum pdk new vm.pdk --owner Contoso --guardian Fabric --policy shielded --vsc server.vsc,greater-or-equal --answer-file unattend.xml
   scutum pdk new vm.pdk --owner Contoso --guardian Fabric --guardian "Second site" --policy encryption-supported --vsc ubuntu.vhdx,equals,pin --answer-file user-data --file host.key
   scutum pdk new old.pdk --owner Contoso --guardian Fabric --policy shielded --existing-vm --password-file secret`,
-		Args: exactArgs("OUT.pdk"),
+		Args: cli.ExactArgs("OUT.pdk"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(); err != nil {
-				return usageError(cmd, err)
+				return cli.UsageError(cmd, err)
 			}
 			facts, err := o.run(cmd, args[0])
 			if err != nil {
 				return err
 			}
-			return report(cmd, facts, facts.text)
+			return cli.Report(cmd, facts, facts.text)
 		},
 	}
 	cmd.Flags().StringVar(&o.owner, "owner", "", "`NAME` of the owner guardian, whose keys are in the store")
 	cmd.Flags().StringArrayVar(&o.guardians, "guardian", nil, "`NAME` of a guardian to grant access to; may be repeated")
 	cmd.Flags().BoolVar(&o.existingVM, "existing-vm", false, "for shielding a virtual machine that exists")
 	o.flags(cmd)
-	o.passphrase.flagsFor(cmd, "", "the owner's passphrase")
+	o.passphrase.Flags(cmd, "password", "the owner's passphrase")
 	forceFlag(cmd, &o.force)
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	required(cmd, "owner", "guardian", "policy")
 	completeFlag(cmd, "owner", completeOwners)
 	completeFlag(cmd, "guardian", completeGuardians)
@@ -82,18 +83,11 @@ func (o *pdkNew) check() error {
 }
 
 func (o *pdkNew) run(cmd *cobra.Command, out string) (*shieldingFacts, error) {
-	if err := claim(o.force, []file{{"OUT.pdk", out}}, append(o.inputs(), o.passphrase.input())...); err != nil {
+	if err := claim(o.force, []file{{"OUT.pdk", out}}, append(o.inputs(), passwordFile(&o.passphrase))...); err != nil {
 		return nil, err
 	}
-	store, err := openStore()
+	store, guardians, err := o.fit.read(o.guardians)
 	if err != nil {
-		return nil, err
-	}
-	guardians, err := readGuardians(store, o.guardians)
-	if err != nil {
-		return nil, err
-	}
-	if err := o.fit.check(guardians...); err != nil {
 		return nil, err
 	}
 	options := pdk.Options{Kind: pdk.Template, Policy: pdk.Policy(o.policy)}
@@ -110,13 +104,10 @@ func (o *pdkNew) run(cmd *cobra.Command, out string) (*shieldingFacts, error) {
 	defer payload.Clear()
 	options.Payload = *payload
 	for _, text := range o.doubts(payload) {
-		warn(cmd, text)
+		cli.Warn(cmd, text)
 	}
-	owner, err := readOwner(cmd.Context(), store, o.owner, &o.passphrase)
+	owner, err := o.fit.readOwner(cmd.Context(), store, o.owner, &o.passphrase)
 	if err != nil {
-		return nil, err
-	}
-	if err := o.fit.check(&owner.Guardian); err != nil {
 		return nil, err
 	}
 	data, err := pdk.New(owner, guardians, options)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk"
 	"github.com/scutum-project/scutum/pdk/guardian"
 )
@@ -50,7 +51,7 @@ func searchPDK(cmd *cobra.Command, store *guardian.Store, folder string, id uuid
 	unread := 0
 	skip := func(err error) {
 		unread++
-		warn(cmd, err.Error())
+		cli.Warn(cmd, err.Error())
 	}
 	err := filepath.WalkDir(folder+string(filepath.Separator), func(path string, e fs.DirEntry, err error) error {
 		switch {

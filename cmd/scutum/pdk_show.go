@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk"
 	"github.com/scutum-project/scutum/pdk/guardian"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
@@ -17,7 +18,7 @@ import (
 type pdkShow struct {
 	open, force bool
 	save        string
-	passphrase  passwordSource
+	passphrase  cli.Password
 }
 
 func pdkShowCommand() *cobra.Command {
@@ -36,20 +37,20 @@ your eyes alone.`,
   scutum pdk show vm.pdk --json
   scutum pdk show vm.pdk --open --password-file secret
   scutum pdk show vm.pdk --open --save secrets`,
-		Args: exactArgs("FILE.pdk"),
+		Args: cli.ExactArgs("FILE.pdk"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			facts, err := o.run(cmd, args[0])
 			if err != nil {
 				return err
 			}
-			return report(cmd, facts, facts.text)
+			return cli.Report(cmd, facts, facts.text)
 		},
 	}
 	cmd.Flags().BoolVar(&o.open, "open", false, "open the secrets with keys from the guardian store")
 	cmd.Flags().StringVar(&o.save, "save", "", "with --open, write the files to the folder `DIR`")
-	o.passphrase.flagsFor(cmd, "", "the passphrase of the keys that open the secrets")
+	o.passphrase.Flags(cmd, "password", "the passphrase of the keys that open the secrets")
 	forceFlag(cmd, &o.force)
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 
@@ -76,24 +77,24 @@ func factsOfSecrets(p *pdk.Payload) *secretFacts {
 	return f
 }
 
-func (f *secretFacts) text(s *sheet) {
+func (f *secretFacts) text(s *cli.Sheet) {
 	if f.AnswerFile == nil {
-		s.line("The secrets open; there are no files in them.")
+		s.Line("The secrets open; there are no files in them.")
 		return
 	}
 	rows := [][]string{{"SECRET", "NAME", "BYTES"}, {"answer file", f.AnswerFile.Name, strconv.Itoa(f.AnswerFile.Size)}}
 	for _, file := range f.Files {
 		rows = append(rows, []string{"file", file.Name, strconv.Itoa(file.Size)})
 	}
-	s.table(rows...)
+	s.Table(rows...)
 	if f.SavedIn != "" {
-		s.line("The files are in " + f.SavedIn + ": remove them when they have served.")
+		s.Line("The files are in " + f.SavedIn + ": remove them when they have served.")
 	}
 }
 
 func (o *pdkShow) run(cmd *cobra.Command, path string) (*shieldingFacts, error) {
-	if !o.open && (o.save != "" || o.passphrase.given()) {
-		return nil, usageError(cmd, fmt.Errorf("--save and a passphrase go with --open"))
+	if !o.open && (o.save != "" || o.passphrase.Given()) {
+		return nil, cli.UsageError(cmd, fmt.Errorf("--save and a passphrase go with --open"))
 	}
 	d, err := readShieldingData(path)
 	if err != nil {
@@ -119,7 +120,7 @@ func (o *pdkShow) run(cmd *cobra.Command, path string) (*shieldingFacts, error) 
 	facts.Secrets = factsOfSecrets(payload)
 	if o.save != "" {
 		facts.Secrets.SavedIn = o.save
-		err = o.saveFiles(payload, file{"FILE.pdk", path}, o.passphrase.input())
+		err = o.saveFiles(payload, file{"FILE.pdk", path}, passwordFile(&o.passphrase))
 	}
 	return facts, err
 }

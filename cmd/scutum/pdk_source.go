@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk"
 	"github.com/scutum-project/scutum/pdk/answerfile"
 	"github.com/scutum-project/scutum/pdk/guardian"
@@ -200,7 +201,7 @@ func (o *pdkSource) doubts(p *pdk.Payload) (all []string) {
 // readSecret reads a file for the payload, under the last part of its name. It
 // leaves no other copy in memory.
 func readSecret(path string) (pdk.File, error) {
-	f, err := openInput(path)
+	f, err := cli.OpenInput(path)
 	if err != nil {
 		return pdk.File{}, err
 	}

@@ -1,11 +1,7 @@
 package main
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,28 +10,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk"
 	"github.com/scutum-project/scutum/pdk/guardian"
-	"github.com/scutum-project/scutum/signing"
 )
 
 // expiredOwner puts an owner guardian whose certificates ended yesterday into the
 // store of $SCUTUM_HOME.
 func expiredOwner(t *testing.T, name, passphrase string) {
-	identity := func(usage x509.KeyUsage) *signing.Identity {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		require.NoError(t, err)
-		template := &x509.Certificate{
-			SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, KeyUsage: usage,
-			NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: time.Now().AddDate(0, 0, -1),
-		}
-		der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-		require.NoError(t, err)
-		c, err := x509.ParseCertificate(der)
-		require.NoError(t, err)
-		return &signing.Identity{Certificate: c, Key: key}
-	}
-	o, err := guardian.ImportOwner(name, identity(x509.KeyUsageDigitalSignature), identity(x509.KeyUsageKeyEncipherment))
+	yesterday := time.Now().AddDate(0, 0, -1)
+	o, err := guardian.ImportOwner(name, certificate(t, name, x509.KeyUsageDigitalSignature, yesterday),
+		certificate(t, name, x509.KeyUsageKeyEncipherment, yesterday))
 	require.NoError(t, err)
 	store, err := openStore()
 	require.NoError(t, err)
@@ -55,15 +40,15 @@ func TestExpiredGuardian(t *testing.T) {
 		return runHere(t, append(args, "--password-env", "PASSPHRASE")...)
 	}
 	status, _, stderr := scutum("guardian", "new", "Contoso")
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 	status, _, stderr = scutum("guardian", "new", "Fabric")
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 
 	existing := []string{"--policy", "shielded", "--existing-vm"}
 	status, _, stderr = scutum(append([]string{"pdk", "new", good, "--owner", "Contoso", "--guardian", "Fabric"}, existing...)...)
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 	status, _, stderr = scutum("kp", "new", kp, "--owner", "Contoso")
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 	for name, args := range map[string][]string{
 		"kp new":          {"kp", "new", fresh, "--owner", "Contoso", "--guardian", "Old"},
 		"kp new as owner": {"kp", "new", fresh, "--owner", "Old"},
@@ -75,7 +60,7 @@ func TestExpiredGuardian(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := snapshot(t, dir)
 			status, stdout, stderr := scutum(args...)
-			require.Equal(t, exitBad, status, stdout)
+			require.Equal(t, cli.ExitBad, status, stdout)
 			require.Contains(t, stderr, `scutum: guardian "Old": `)
 			require.Contains(t, stderr, "it has expired, its certificates were valid until ")
 			require.Contains(t, stderr, "--allow-expired accepts it\n")
@@ -83,15 +68,15 @@ func TestExpiredGuardian(t *testing.T) {
 			require.Equal(t, before, snapshot(t, dir))
 
 			status, _, stderr = scutum(append(args, "--allow-expired")...)
-			require.Equal(t, exitOK, status, stderr)
+			require.Equal(t, cli.ExitOK, status, stderr)
 			require.NoError(t, os.RemoveAll(fresh))
 		})
 	}
 	status, stdout, stderr := runHere(t, "pdk", "show", good)
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 	require.Contains(t, stdout, "Attention: certificates of CN=Old have expired.")
 	status, stdout, stderr = scutum("pdk", "edit", good, "--revoke", "Old")
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 	require.Contains(t, stdout, "No more access: Old.")
 }
 
@@ -134,7 +119,7 @@ func TestBadShieldingData(t *testing.T) {
 		{"pdk", "new", good, "--owner", "Contoso", "--guardian", "Fabric", "--policy", "shielded", "--existing-vm"},
 	} {
 		status, _, stderr := runHere(t, append(args, "--password-env", "PASSPHRASE")...)
-		require.Equal(t, exitOK, status, stderr)
+		require.Equal(t, cli.ExitOK, status, stderr)
 	}
 	bad := badFiles(t, good)
 	out := filepath.Join(dir, "out")
@@ -156,7 +141,7 @@ func TestBadShieldingData(t *testing.T) {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				before := snapshot(t, bad["directory"])
 				status, stdout, stderr := runHere(t, args(path)...)
-				require.Equal(t, exitBad, status, stdout+stderr)
+				require.Equal(t, cli.ExitBad, status, stdout+stderr)
 				require.Empty(t, stdout)
 				require.Contains(t, stderr, path)
 				require.NoFileExists(t, out)

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 )
 
 // A named pipe that nobody writes to is refused by every command that would wait
@@ -25,7 +27,7 @@ func TestNamedPipe(t *testing.T) {
 	pipe, out := filepath.Join(dir, "pipe"), filepath.Join(dir, "out")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 	status, _, stderr := runHere(t, "guardian", "new", "Contoso", "--password-env", "PW")
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 	toNew := []string{"pdk", "new", out, "--owner", "Contoso", "--guardian", "Contoso", "--policy", "shielded", "--password-env", "PW"}
 	for _, args := range [][]string{
 		{"guardian", "import", "Fabric", pipe},
@@ -47,7 +49,7 @@ func TestNamedPipe(t *testing.T) {
 		{"vhdx", "convert", "--from", "raw", "--to", "vhdx", pipe, out},
 	} {
 		status, stdout, stderr := runHere(t, args...)
-		require.Equal(t, exitBad, status, args)
+		require.Equal(t, cli.ExitBad, status, args)
 		require.Empty(t, stdout, args)
 		require.Contains(t, stderr, pipe, args)
 		require.NoFileExists(t, out, args)
@@ -65,7 +67,7 @@ func TestPasswordThroughPipe(t *testing.T) {
 	cancel()
 	var out, errOut bytes.Buffer
 	args := []string{"guardian", "new", "Contoso", "--password-file", pipe}
-	require.Equal(t, exitInterrupted, run(ctx, args, strings.NewReader(""), &out, &errOut))
+	require.Equal(t, cli.ExitInterrupted, run(ctx, args, strings.NewReader(""), &out, &errOut))
 	require.Equal(t, "scutum: interrupted\n", errOut.String())
 	require.NoDirExists(t, store)
 
@@ -74,7 +76,7 @@ func TestPasswordThroughPipe(t *testing.T) {
 	go func() { written <- os.WriteFile(other, []byte("pw\n"), 0o600) }()
 	args[len(args)-1] = other
 	status, _, stderr := runHere(t, args...)
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 	require.NoError(t, <-written)
 
 	r, w, err := os.Pipe() // as the shell does for <(...)
@@ -84,5 +86,5 @@ func TestPasswordThroughPipe(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
 	status, _, stderr = runHere(t, "kp", "new", filepath.Join(dir, "a.kp"), "--owner", "Contoso", "--password-file", "/dev/fd/"+strconv.Itoa(int(r.Fd())))
-	require.Equal(t, exitOK, status, stderr)
+	require.Equal(t, cli.ExitOK, status, stderr)
 }

@@ -5,13 +5,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/recovery"
 	"github.com/scutum-project/scutum/vhdx"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
 )
 
 func recoveryCommand() *cobra.Command {
-	return group("recovery", "Get at the disk of a shielded virtual machine that does not start any more",
+	return cli.Group("recovery", "Get at the disk of a shielded virtual machine that does not start any more",
 		recoverySaveCommand(), recoveryUnprotectCommand())
 }
 
@@ -34,7 +35,7 @@ not changed.
 Only the owner of the shielding data can use the recovery key, with
 "scutum recovery unprotect".`,
 		Example: "  scutum recovery save vm01.vhdx vm01.ebek\n  scutum recovery save vm01_checkpoint.avhdx vm01.ebek --json",
-		Args:    exactArgs("DISK.vhdx", "OUT.ebek"),
+		Args:    cli.ExactArgs("DISK.vhdx", "OUT.ebek"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			disk, out := args[0], args[1]
 			if err := claim(force, []file{{"OUT.ebek", out}}, chain("DISK.vhdx", disk)...); err != nil {
@@ -57,13 +58,13 @@ Only the owner of the shielding data can use the recovery key, with
 				File string `json:"file"`
 				recoveryFacts
 			}{disk, out, recoveryFacts{e.PDK.String(), e.Volume.String()}}
-			return report(cmd, facts, func(s *sheet) {
-				s.facts("disk", facts.Disk, "recovery key", facts.File, "shielding data", facts.PDK, "volume", facts.Volume)
+			return cli.Report(cmd, facts, func(s *cli.Sheet) {
+				s.Facts("disk", facts.Disk, "recovery key", facts.File, "shielding data", facts.PDK, "volume", facts.Volume)
 			})
 		},
 	}
 	forceFlag(cmd, &force)
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 
@@ -85,11 +86,11 @@ OUT.bek".`,
   scutum recovery unprotect vm01.ebek --search pdks --password-file passphrase
   scutum recovery unprotect vm01.ebek /media/usb --search .`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if err := exactArgs([]string{"IN.ebek", "OUT.bek"}[:max(1, min(len(args), 2))]...)(cmd, args); err != nil {
+			if err := cli.ExactArgs([]string{"IN.ebek", "OUT.bek"}[:max(1, min(len(args), 2))]...)(cmd, args); err != nil {
 				return err
 			}
 			if cmd.Flags().Changed("pdk") == cmd.Flags().Changed("search") {
-				return usageError(cmd, errors.New("give --pdk or --search, one of the two"))
+				return cli.UsageError(cmd, errors.New("give --pdk or --search, one of the two"))
 			}
 			return nil
 		},
@@ -98,13 +99,13 @@ OUT.bek".`,
 			if err != nil {
 				return err
 			}
-			return report(cmd, facts, facts.text)
+			return cli.Report(cmd, facts, facts.text)
 		},
 	}
 	cmd.Flags().StringVar(&o.pdk, "pdk", "", "the shielding data are in `FILE.pdk`")
 	cmd.Flags().StringVar(&o.search, "search", "", "look for the shielding data, *.pdk, in the folder `DIR` and all below it")
-	o.passphrase.flagsFor(cmd, "", "the owner's passphrase")
+	o.passphrase.Flags(cmd, "password", "the owner's passphrase")
 	forceFlag(cmd, &o.force)
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk"
 	"github.com/scutum-project/scutum/pdk/guardian"
 	"github.com/scutum-project/scutum/pdk/keyprotector"
@@ -126,7 +127,7 @@ func TestRecoverWindowsVolume(t *testing.T) {
 				{"recovery", "unprotect", at("saved.ebek"), at("out"), "--search", dir, "--password-env", "PASSPHRASE"},
 			} {
 				status, _, stderr := runHere(t, args...)
-				require.Equal(t, exitOK, status, stderr)
+				require.Equal(t, cli.ExitOK, status, stderr)
 			}
 			bek := filepath.Join(at("out"), c.key)
 			got, err := os.ReadFile(bek)

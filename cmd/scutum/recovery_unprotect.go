@@ -8,13 +8,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/guardian"
 	"github.com/scutum-project/scutum/pdk/recovery"
 )
 
 type unprotect struct {
 	pdk, search string
-	passphrase  passwordSource
+	passphrase  cli.Password
 	force       bool
 }
 
@@ -28,17 +29,17 @@ type unprotectFacts struct {
 	Created string `json:"created"`
 }
 
-func (f *unprotectFacts) text(s *sheet) {
-	s.facts("recovery key", f.File, "shielding data", f.PDKFile+", "+f.PDK, "owner", f.Owner, "volume", f.Volume, "made", f.Created)
-	s.line("It opens the disk for whoever has it.")
+func (f *unprotectFacts) text(s *cli.Sheet) {
+	s.Facts("recovery key", f.File, "shielding data", f.PDKFile+", "+f.PDK, "owner", f.Owner, "volume", f.Volume, "made", f.Created)
+	s.Line("It opens the disk for whoever has it.")
 	if filepath.Base(f.File) != f.Name {
-		s.line("BitLocker looks for it on a USB drive under the name " + f.Name + ".")
+		s.Line("BitLocker looks for it on a USB drive under the name " + f.Name + ".")
 	}
 }
 
 func (o *unprotect) run(cmd *cobra.Command, in, out string) (*unprotectFacts, error) {
 	ctx := cmd.Context()
-	inputs := []file{{"IN.ebek", in}, {"--pdk", o.pdk}, o.passphrase.input()}
+	inputs := []file{{"IN.ebek", in}, {"--pdk", o.pdk}, passwordFile(&o.passphrase)}
 	folder := out == "" || isFolder(out)
 	if !folder { // else its name is not known yet
 		if err := claim(o.force, []file{{"OUT.bek", out}}, inputs...); err != nil {
@@ -78,7 +79,7 @@ func (o *unprotect) run(cmd *cobra.Command, in, out string) (*unprotectFacts, er
 		return nil, err
 	}
 	return &unprotectFacts{
-		File: out, Name: key.FileName(), Owner: by.owner, PDKFile: by.path, Created: moment(key.Created),
+		File: out, Name: key.FileName(), Owner: by.owner, PDKFile: by.path, Created: cli.Moment(key.Created),
 		recoveryFacts: recoveryFacts{encrypted.PDK.String(), encrypted.Volume.String()},
 	}, nil
 }

@@ -7,15 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli/clitest"
 	"github.com/scutum-project/scutum/pdk/recovery"
 	"github.com/scutum-project/scutum/vhdx"
 	"github.com/scutum-project/scutum/vhdx/bitlocker"
@@ -42,7 +40,7 @@ func TestSessions(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "shielded": shielded, "partition": partition, "alter": alter, "protect": protect},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": clitest.Exits, "shielded": shielded, "partition": partition, "alter": alter, "protect": protect},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", env.Getenv("PATH")+":/usr/sbin:/sbin")
 			env.Setenv("SCHEMAS", schemas)
@@ -52,29 +50,6 @@ func TestSessions(t *testing.T) {
 			return nil
 		},
 	})
-}
-
-// exits is `exits STATUS PROGRAM ARGUMENT...`: the program must end with that
-// exit status.
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits STATUS PROGRAM ARGUMENT...")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	err = ts.Exec(args[1], args[2:]...)
-	got := 0
-	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
-		got = failed.ExitCode()
-	} else {
-		ts.Check(err)
-	}
-	if got != want {
-		ts.Fatalf("exit status %d, want %d", got, want)
-	}
-	if strings.Contains(ts.ReadFile("stderr"), "goroutine ") { // a panic ends with status 2, as bad input does
-		ts.Fatalf("the program panicked")
-	}
 }
 
 // systemVolume is where the third partition, of a Windows template, lies.
@@ -163,16 +138,10 @@ func protect(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // TestHelp holds every command to a description and examples.
-func TestHelp(t *testing.T) {
-	var check func(cmd *cobra.Command)
-	check = func(cmd *cobra.Command) {
-		require.NotEmpty(t, cmd.Short, cmd.CommandPath())
-		if !cmd.HasSubCommands() {
-			require.Contains(t, cmd.Example, cmd.CommandPath(), cmd.CommandPath())
-		}
-		for _, sub := range cmd.Commands() {
-			check(sub)
-		}
-	}
-	check(rootCommand())
+func TestHelp(t *testing.T) { clitest.Help(t, rootCommand()) }
+
+// TestDocuments holds what documents say of the commands to what there is.
+func TestDocuments(t *testing.T) {
+	clitest.DocumentedCommands(t, rootCommand, 31)
+	clitest.NamedCommands(t, rootCommand, 31)
 }

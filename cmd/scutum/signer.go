@@ -7,24 +7,25 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/signing"
 )
 
 // A signerSource says which certificate and key to sign with.
 type signerSource struct {
 	cert, key string
-	password  passwordSource
+	password  cli.Password
 }
 
 func (s *signerSource) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.cert, "cert", "", "sign with the certificate in `FILE`: PFX, or PEM together with --key")
 	cmd.Flags().StringVar(&s.key, "key", "", "take the private key from this PEM `FILE`")
-	s.password.flags(cmd)
+	s.password.Flags(cmd, "password", "the password")
 }
 
 // inputs are the files that load reads.
 func (s *signerSource) inputs() []file {
-	return []file{{"--cert", s.cert}, {"--key", s.key}, s.password.input()}
+	return []file{{"--cert", s.cert}, {"--key", s.key}, passwordFile(&s.password)}
 }
 
 // load reads certificate and key. The terminal is asked only for the password
@@ -51,20 +52,22 @@ func (s *signerSource) load(ctx context.Context) (*signing.Identity, error) {
 
 // loadPFX reads the PFX file at path from its content, and gives its password.
 // The terminal is asked only for one that has a password.
-func loadPFX(ctx context.Context, path string, pfx []byte, source *passwordSource) (id *signing.Identity, password string, err error) {
+func loadPFX(ctx context.Context, path string, pfx []byte, source *cli.Password) (*signing.Identity, string, error) {
 	what := "password of " + path
-	if source.given() {
-		if password, err = source.read(ctx, what, false); err != nil {
+	var password []byte
+	var err error
+	if source.Given() {
+		if password, err = source.Read(ctx, what, false); err != nil {
 			return nil, "", err
 		}
 	}
-	id, err = signing.LoadPFX(pfx, password)
-	if errors.Is(err, signing.ErrPassword) && !source.given() {
-		if password, err = source.read(ctx, what, false); err != nil {
+	id, err := signing.LoadPFX(pfx, string(password))
+	if errors.Is(err, signing.ErrPassword) && !source.Given() {
+		if password, err = source.Read(ctx, what, false); err != nil {
 			return nil, "", err
 		}
-		id, err = signing.LoadPFX(pfx, password)
+		id, err = signing.LoadPFX(pfx, string(password))
 	}
 	id, err = named(id, err)(path)
-	return id, password, err
+	return id, string(password), err
 }

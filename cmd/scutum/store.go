@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/guardian"
 	"github.com/scutum-project/scutum/signing"
 )
@@ -54,25 +55,47 @@ func (f *fitGuardians) check(guardians ...*guardian.Guardian) error {
 			return fmt.Errorf("guardian %q: %w", g.Name, err)
 		}
 		if !f.expired && now.After(g.Expires()) {
-			return fmt.Errorf("guardian %q: it has expired, its certificates were valid until %s; --allow-expired accepts it", g.Name, moment(g.Expires()))
+			return fmt.Errorf("guardian %q: it has expired, its certificates were valid until %s; --allow-expired accepts it", g.Name, cli.Moment(g.Expires()))
 		}
 	}
 	return nil
 }
 
+// read opens the store, and reads guardians that may get access.
+func (f *fitGuardians) read(names []string) (*guardian.Store, []*guardian.Guardian, error) {
+	store, err := openStore()
+	if err != nil {
+		return nil, nil, err
+	}
+	guardians, err := readGuardians(store, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, guardians, f.check(guardians...)
+}
+
+// readOwner reads an owner guardian that may make what others have access to.
+func (f *fitGuardians) readOwner(ctx context.Context, store *guardian.Store, name string, passphrase *cli.Password) (*guardian.Owner, error) {
+	owner, err := readOwner(ctx, store, name, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	return owner, f.check(&owner.Guardian)
+}
+
 // readOwner reads an owner guardian with its private keys. The terminal is asked
 // for the passphrase only of one that is there.
-func readOwner(ctx context.Context, store *guardian.Store, name string, passphrase *passwordSource) (*guardian.Owner, error) {
-	if !passphrase.given() {
+func readOwner(ctx context.Context, store *guardian.Store, name string, passphrase *cli.Password) (*guardian.Owner, error) {
+	if !passphrase.Given() {
 		if o, err := store.Owner(name, ""); !errors.Is(err, signing.ErrPassword) {
 			return o, whichThereAre(err)
 		}
 	}
-	secret, err := passphrase.read(ctx, "passphrase of owner guardian "+name, false)
+	secret, err := passphrase.Read(ctx, "passphrase of owner guardian "+name, false)
 	if err != nil {
 		return nil, err
 	}
-	o, err := store.Owner(name, secret)
+	o, err := store.Owner(name, string(secret))
 	if errors.Is(err, signing.ErrPassword) {
 		return nil, fmt.Errorf("guardian %s: the passphrase is wrong, or the key files are damaged", name)
 	}
@@ -125,7 +148,7 @@ func namesIfKnown(cmd *cobra.Command) names {
 			return n
 		}
 	}
-	warn(cmd, fmt.Sprintf("the names of guardians are not known: %v", err))
+	cli.Warn(cmd, fmt.Sprintf("the names of guardians are not known: %v", err))
 	return names{none: "name not known"}
 }
 
@@ -175,25 +198,4 @@ func namesInStore(wanted func(guardian.Entry) bool) ([]cobra.Completion, cobra.S
 		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
-// completeArguments completes the first argument with the first function, and so
-// on. Where there is none, it completes file names.
-func completeArguments(each ...cobra.CompletionFunc) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		switch {
-		case len(args) >= len(each):
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		case each[len(args)] == nil:
-			return nil, cobra.ShellCompDirectiveDefault
-		}
-		return each[len(args)](cmd, args, begun)
-	}
-}
-
-// completeFlag completes the value of a flag.
-func completeFlag(cmd *cobra.Command, flag string, with cobra.CompletionFunc) {
-	if err := cmd.RegisterFlagCompletionFunc(flag, with); err != nil {
-		panic(err) // there is no such flag
-	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"strconv"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/answerfile"
 	"github.com/scutum-project/scutum/pdk/fsk"
 )
@@ -64,20 +65,20 @@ func readFit(path string, values fsk.Values) (*fitFacts, error) {
 	return f, nil
 }
 
-func (f *fitFacts) text(s *sheet) {
+func (f *fitFacts) text(s *cli.Sheet) {
 	tableOfSubstitutions(s, f.Substitutions, true)
 	if f.Fit {
-		s.line("The values do for this answer file.")
+		s.Line("The values do for this answer file.")
 		return
 	}
-	s.line("The values do not do: " + f.Reason)
+	s.Line("The values do not do: " + f.Reason)
 }
 
 // tableOfSubstitutions shows substitution strings, and with values what becomes
 // of them.
-func tableOfSubstitutions(s *sheet, all []substitutionFacts, values bool) {
+func tableOfSubstitutions(s *cli.Sheet, all []substitutionFacts, values bool) {
 	if len(all) == 0 {
-		s.line("There are no substitution strings in the answer file.")
+		s.Line("There are no substitution strings in the answer file.")
 		return
 	}
 	rows := [][]string{{"LINE", "SUBSTITUTION STRING", "VALUE"}}
@@ -95,5 +96,5 @@ func tableOfSubstitutions(s *sheet, all []substitutionFacts, values bool) {
 		}
 		rows = append(rows, []string{strconv.Itoa(f.Line), f.Key, value})
 	}
-	s.table(rows...)
+	s.Table(rows...)
 }

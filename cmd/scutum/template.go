@@ -7,13 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/signing"
 	"github.com/scutum-project/scutum/vhdx"
 	"github.com/scutum-project/scutum/vhdx/volume"
 )
 
 func templateCommand() *cobra.Command {
-	return group("template", "Inspect, sign and verify template disks",
+	return cli.Group("template", "Inspect, sign and verify template disks",
 		templateInspectCommand(),
 		templateSignCommand(),
 		templateVerifyCommand(),
@@ -38,22 +39,22 @@ func templateInspectCommand() *cobra.Command {
 catalog that it carries. A disk that is not fit is refused with every reason and
 its remedy, and the exit status is 1.`,
 		Example: "  scutum template inspect template.vhdx\n  scutum template inspect template.vhdx --json",
-		Args:    exactArgs("DISK.vhdx"),
+		Args:    cli.ExactArgs("DISK.vhdx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			facts, err := inspect(args[0])
 			if err != nil {
 				return err
 			}
-			if err := report(cmd, facts, facts.text); err != nil {
+			if err := cli.Report(cmd, facts, facts.text); err != nil {
 				return err
 			}
 			if !facts.Fit {
-				return errNo
+				return cli.ErrNo
 			}
 			return nil
 		},
 	}
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 
@@ -67,8 +68,8 @@ func inspect(path string) (*inspectFacts, error) {
 	if err != nil {
 		return nil, err
 	}
-	layout.Partitions = orEmpty(layout.Partitions)
-	f := &inspectFacts{Disk: path, Layout: layout, Unfit: orEmpty(layout.Unfit())}
+	layout.Partitions = cli.OrEmpty(layout.Partitions)
+	f := &inspectFacts{Disk: path, Layout: layout, Unfit: cli.OrEmpty(layout.Unfit())}
 	f.Fit = len(f.Unfit) == 0
 	switch signed, err := signing.Embedded(d); {
 	case err == nil:
@@ -80,8 +81,8 @@ func inspect(path string) (*inspectFacts, error) {
 	return f, nil
 }
 
-func (f *inspectFacts) text(s *sheet) {
-	s.facts(
+func (f *inspectFacts) text(s *cli.Sheet) {
+	s.Facts(
 		"disk", f.Disk,
 		"size", formatBytes(f.Size)+", sectors of "+strconv.Itoa(f.SectorSize)+" bytes",
 		"partition table", f.Table,
@@ -96,25 +97,25 @@ func (f *inspectFacts) text(s *sheet) {
 				strconv.FormatInt(p.Offset(), 10), formatSize(p.Length()),
 			})
 		}
-		s.line("")
-		s.table(rows...)
+		s.Line("")
+		s.Table(rows...)
 	}
-	s.line("")
+	s.Line("")
 	switch {
 	case f.Catalog != nil:
-		s.facts(f.Catalog.unjudged()...)
+		s.Facts(f.Catalog.unjudged()...)
 	case f.CatalogError != "":
-		s.line("The disk carries a catalog that cannot be used: " + f.CatalogError)
+		s.Line("The disk carries a catalog that cannot be used: " + f.CatalogError)
 	default:
-		s.line("The disk is not signed.")
+		s.Line("The disk is not signed.")
 	}
-	s.line("")
+	s.Line("")
 	if f.Fit {
-		s.line("The disk is fit to be a template.")
+		s.Line("The disk is fit to be a template.")
 		return
 	}
-	s.line("The disk is not fit to be a template:")
+	s.Line("The disk is not fit to be a template:")
 	for _, u := range f.Unfit {
-		s.line(fmt.Sprintf("- %s: %s", u.Reason, u.Remedy))
+		s.Line(fmt.Sprintf("- %s: %s", u.Reason, u.Remedy))
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/signing"
 	"github.com/scutum-project/scutum/vhdx"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
@@ -47,7 +48,7 @@ has signed, as far as they are not given. A disk that is signed already needs --
   scutum template sign template.vhdx --name Windows --version 1.0.0.0 --cert signer.pfx --bitlocker
   scutum template sign template.vhdx --name Windows --version 1.0.0.0 --cert signer.pfx --bitlocker --cipher xts-256
   scutum template sign patched.vhdx --like template.vhdx --cert signer.pfx --password-file secret --vsc patched.vsc`,
-		Args: exactArgs("DISK.vhdx"),
+		Args: cli.ExactArgs("DISK.vhdx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			signed, err := o.run(cmd, args[0])
 			if err != nil {
@@ -59,12 +60,12 @@ has signed, as far as they are not given. A disk that is signed already needs --
 				BitLocker bool         `json:"bitLocker"` // prepared for it, now or before
 				Catalog   catalogFacts `json:"catalog"`
 			}{args[0], o.vsc, signed.Catalog.OSVolume().FileSystem == volume.BitLocker, factsOfCatalog(signed)}
-			return report(cmd, facts, func(s *sheet) {
-				s.facts(append([]string{"disk", facts.Disk}, append(facts.Catalog.pairs(), "saved as", facts.VSC)...)...)
+			return cli.Report(cmd, facts, func(s *cli.Sheet) {
+				s.Facts(append([]string{"disk", facts.Disk}, append(facts.Catalog.pairs(), "saved as", facts.VSC)...)...)
 				if facts.BitLocker {
-					s.line("The system volume is prepared for BitLocker.")
+					s.Line("The system volume is prepared for BitLocker.")
 				}
-				s.line("The disk is signed.")
+				s.Line("The disk is signed.")
 			})
 		},
 	}
@@ -79,7 +80,7 @@ has signed, as far as they are not given. A disk that is signed already needs --
 	cmd.Flags().StringVar(&o.cipher, "cipher", "", "how --bitlocker encrypts, with AES: `METHOD` xts-128 (which Windows uses by default) or xts-256")
 	oneOf(cmd, "cipher", "xts-128", "xts-256")
 	cmd.Flags().BoolVar(&o.force, "force", false, "replace the catalog that the disk has, and the file of --vsc")
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	required(cmd, "cert")
 	return cmd
 }
@@ -87,7 +88,7 @@ has signed, as far as they are not given. A disk that is signed already needs --
 func (o *templateSign) run(cmd *cobra.Command, path string) (*signing.Signed, error) {
 	options, err := o.options()
 	if err != nil {
-		return nil, usageError(cmd, err)
+		return nil, cli.UsageError(cmd, err)
 	}
 	inputs := append(o.signer.inputs(), file{"DISK.vhdx", path}, file{"--like", o.like})
 	if err := claim(o.force, []file{{"--vsc", o.vsc}}, inputs...); err != nil {
@@ -210,7 +211,7 @@ func templateExtractCommand() *cobra.Command {
 		Short:   "Save the catalog of a signed disk as a file",
 		Long:    `Save the catalog that a signed disk carries as a .vsc file, byte for byte.`,
 		Example: "  scutum template extract template.vhdx template.vsc",
-		Args:    exactArgs("DISK.vhdx", "OUT.vsc"),
+		Args:    cli.ExactArgs("DISK.vhdx", "OUT.vsc"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := claim(force, []file{{"OUT.vsc", args[1]}}, file{"DISK.vhdx", args[0]}); err != nil {
 				return err
@@ -224,13 +225,13 @@ func templateExtractCommand() *cobra.Command {
 				VSC     string       `json:"vsc"`
 				Catalog catalogFacts `json:"catalog"`
 			}{args[0], args[1], factsOfCatalog(signed)}
-			return report(cmd, facts, func(s *sheet) {
-				s.facts(append(facts.Catalog.unjudged(), "saved as", facts.VSC)...)
+			return cli.Report(cmd, facts, func(s *cli.Sheet) {
+				s.Facts(append(facts.Catalog.unjudged(), "saved as", facts.VSC)...)
 			})
 		},
 	}
 	forceFlag(cmd, &force)
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/signing"
 	"github.com/scutum-project/scutum/signing/cms"
 	"github.com/scutum-project/scutum/vhdx"
@@ -34,7 +35,7 @@ for code signing, or for any use, that was issued under one.`,
 		Example: `  scutum template verify template.vhdx --trust signer.pem
   scutum template verify template.vhdx --vsc template.vsc --trust signer.pem
   scutum template verify template.vhdx --trust signer.pem --json`,
-		Args: exactArgs("DISK.vhdx"),
+		Args: cli.ExactArgs("DISK.vhdx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			update, finish := progress(cmd, "hashing")
 			facts, err := o.run(cmd.Context(), args[0], update)
@@ -42,18 +43,18 @@ for code signing, or for any use, that was issued under one.`,
 			if err != nil {
 				return err
 			}
-			if err := report(cmd, facts, facts.text); err != nil {
+			if err := cli.Report(cmd, facts, facts.text); err != nil {
 				return err
 			}
 			if !facts.OK {
-				return errNo
+				return cli.ErrNo
 			}
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&o.vsc, "vsc", "", "verify against the catalog in `FILE`, not against the disk's own")
 	cmd.Flags().StringArrayVar(&o.trust, "trust", nil, "trust the certificates in `CERT.pem`; may be given more than once")
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 
@@ -117,14 +118,14 @@ func (o *templateVerify) run(ctx context.Context, path string, update signing.Pr
 	if f.report, err = signing.Verify(ctx, d, signed, signing.VerifyOptions{Progress: update}); err != nil {
 		return nil, fmt.Errorf("verify %s: %w", path, err)
 	}
-	f.Differences = orEmpty(f.report.Differences)
+	f.Differences = cli.OrEmpty(f.report.Differences)
 	ranges := f.report.Ranges()
 	touched, err := signing.Files(ctx, d, f.catalog, ranges)
 	if err != nil {
 		return nil, fmt.Errorf("verify %s: %w", path, err)
 	}
 	for i, a := range ranges {
-		f.Altered = append(f.Altered, alteredFacts{a, orEmpty(touched[i].Files), touched[i].More})
+		f.Altered = append(f.Altered, alteredFacts{a, cli.OrEmpty(touched[i].Files), touched[i].More})
 	}
 	f.Intact = f.report.Intact()
 	f.OK = f.Trusted && f.Intact
@@ -141,14 +142,14 @@ func (o *templateVerify) catalog(d *vhdx.Disk, path string) (*signing.Signed, er
 	return named(signing.Embedded(d))(path)
 }
 
-func (f *verifyFacts) text(s *sheet) {
+func (f *verifyFacts) text(s *cli.Sheet) {
 	if f.Catalog == nil {
-		s.facts("disk", f.Disk, "signature", f.Signature)
-		s.line("The disk is not proven: " + f.SignatureError)
+		s.Facts("disk", f.Disk, "signature", f.Signature)
+		s.Line("The disk is not proven: " + f.SignatureError)
 		return
 	}
 	pairs := append([]string{"disk", f.Disk}, f.Catalog.pairs()...)
-	s.facts(append(pairs, "signature", f.Signature, "signer trusted", yesNo(f.Trusted))...)
+	s.Facts(append(pairs, "signature", f.Signature, "signer trusted", cli.YesNo(f.Trusted))...)
 
 	rows := [][]string{{"PARTITION", "NAME", "SIZE", "SEGMENTS", "ALTERED"}}
 	for i, states := range f.report.States {
@@ -162,32 +163,32 @@ func (f *verifyFacts) text(s *sheet) {
 			string(v.Role), v.Name, formatSize(v.Range(f.catalog.Disk).Length), strconv.Itoa(len(states)), strconv.Itoa(altered),
 		})
 	}
-	s.line("")
-	s.table(rows...)
-	s.line("")
+	s.Line("")
+	s.Table(rows...)
+	s.Line("")
 	for _, d := range f.Differences {
-		s.line("changed: " + d.String())
+		s.Line("changed: " + d.String())
 	}
 	for _, a := range f.Altered {
-		s.line(fmt.Sprintf("altered: bytes %d to %d of the %s partition %q, bytes %d to %d of the disk",
+		s.Line(fmt.Sprintf("altered: bytes %d to %d of the %s partition %q, bytes %d to %d of the disk",
 			a.InVolume.Offset, a.InVolume.End()-1, a.Role, a.Name, a.OnDisk.Offset, a.OnDisk.End()-1))
 		shown := a.Files[:min(len(a.Files), maxShownFiles)]
 		for _, name := range shown {
-			s.line("  " + name)
+			s.Line("  " + name)
 		}
 		if more := len(a.Files) - len(shown); a.MoreFiles {
-			s.line(fmt.Sprintf("  and more than %d other files", more))
+			s.Line(fmt.Sprintf("  and more than %d other files", more))
 		} else if more > 0 {
-			s.line(fmt.Sprintf("  and %d other files", more))
+			s.Line(fmt.Sprintf("  and %d other files", more))
 		}
 	}
 	if f.Intact {
-		s.line("Every byte of every partition is what was signed.")
+		s.Line("Every byte of every partition is what was signed.")
 	} else {
-		s.line("The disk is not what was signed.")
+		s.Line("The disk is not what was signed.")
 	}
 	if !f.Trusted {
-		s.line(f.TrustError)
-		s.line("To trust this signer, get its certificate from the owner, compare its SHA-256 thumbprint, and give it with --trust.")
+		s.Line(f.TrustError)
+		s.Line("To trust this signer, get its certificate from the owner, compare its SHA-256 thumbprint, and give it with --trust.")
 	}
 }

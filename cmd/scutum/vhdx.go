@@ -6,11 +6,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/vhdx"
 )
 
 func vhdxCommand() *cobra.Command {
-	return group("vhdx", "Inspect, check, create, convert, compact and decrypt VHDX files",
+	return cli.Group("vhdx", "Inspect, check, create, convert, compact and decrypt VHDX files",
 		vhdxInfoCommand(),
 		vhdxCheckCommand(),
 		vhdxCreateCommand(),
@@ -25,7 +26,7 @@ func vhdxInfoCommand() *cobra.Command {
 		Use:     "info DISK.vhdx",
 		Short:   "Show what a VHDX file says of its disk",
 		Example: "  scutum vhdx info disk.vhdx\n  scutum vhdx info disk.vhdx --json",
-		Args:    exactArgs("DISK.vhdx"),
+		Args:    cli.ExactArgs("DISK.vhdx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := vhdx.Open(args[0])
 			if err != nil {
@@ -35,7 +36,7 @@ func vhdxInfoCommand() *cobra.Command {
 			return showInfo(cmd, args[0], d)
 		},
 	}
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 
@@ -45,8 +46,8 @@ func showInfo(cmd *cobra.Command, path string, d *vhdx.Disk) error {
 		File string `json:"file"`
 		vhdx.Info
 		Items []vhdx.Item `json:"items"`
-	}{path, d.Info(), orEmpty(d.Items())}
-	return report(cmd, facts, func(s *sheet) {
+	}{path, d.Info(), cli.OrEmpty(d.Items())}
+	return cli.Report(cmd, facts, func(s *cli.Sheet) {
 		unwritten := ""
 		if facts.LogReplayed {
 			unwritten = `holds changes that are not in their place yet; "scutum vhdx check --repair" brings them there`
@@ -55,7 +56,7 @@ func showInfo(cmd *cobra.Command, path string, d *vhdx.Disk) error {
 		if facts.RegionTablesDiffer {
 			differ = `differ; "scutum vhdx check --repair" makes them the same`
 		}
-		s.facts(
+		s.Facts(
 			"file", facts.File,
 			"type", facts.Type.String(),
 			"size", formatBytes(facts.Size),
@@ -71,7 +72,7 @@ func showInfo(cmd *cobra.Command, path string, d *vhdx.Disk) error {
 			"region tables", differ,
 		)
 		for _, item := range facts.Items {
-			s.line("metadata item " + item.ID.String() + ", " + strconv.Itoa(item.Length) + " bytes")
+			s.Line("metadata item " + item.ID.String() + ", " + strconv.Itoa(item.Length) + " bytes")
 		}
 	})
 }

@@ -8,13 +8,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/vhdx"
 	"github.com/scutum-project/scutum/vhdx/bitlocker"
 	"github.com/scutum-project/scutum/vhdx/volume"
 )
 
 func vhdxBitLockerCommand() *cobra.Command {
-	return group("bitlocker", "Inspect and decrypt the BitLocker volumes of a disk",
+	return cli.Group("bitlocker", "Inspect and decrypt the BitLocker volumes of a disk",
 		vhdxBitLockerInfoCommand(),
 		vhdxBitLockerUnlockCommand(),
 	)
@@ -46,12 +47,12 @@ type volumeProtector struct {
 
 func factsOfBitLocker(partition int, info bitlocker.Info) bitLockerFacts {
 	f := bitLockerFacts{
-		Partition: partition, Volume: info.ID.String(), Description: info.Description, Created: moment(info.Created),
+		Partition: partition, Volume: info.ID.String(), Description: info.Description, Created: cli.Moment(info.Created),
 		Method: info.Method.String(), Size: info.Size, SectorSize: info.SectorSize, ToGo: info.ToGo,
 		State: "encrypted", EncryptOnWrite: info.EncryptOnWrite, EncryptedSize: info.EncryptedSize, MetadataGood: info.MetadataGood, Protectors: []volumeProtector{},
 	}
 	for _, p := range info.Protectors {
-		f.Protectors = append(f.Protectors, volumeProtector{p.ID.String(), p.Kind.String(), p.Label, moment(p.Changed)})
+		f.Protectors = append(f.Protectors, volumeProtector{p.ID.String(), p.Kind.String(), p.Label, cli.Moment(p.Changed)})
 		if p.Kind == bitlocker.ClearKeyProtector {
 			f.State = "suspended"
 		}
@@ -104,7 +105,7 @@ are encrypted, in what state they are, and with what they can be opened. A
 differencing disk is read together with its parents. Without such a volume the exit
 status is 1.`,
 		Example: "  scutum vhdx bitlocker info disk.vhdx\n  scutum vhdx bitlocker info disk.vhdx --json",
-		Args:    exactArgs("DISK.vhdx"),
+		Args:    cli.ExactArgs("DISK.vhdx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			facts, err := bitLockerVolumes(args[0])
 			if err != nil {
@@ -114,23 +115,23 @@ status is 1.`,
 				Disk    string           `json:"disk"`
 				Volumes []bitLockerFacts `json:"volumes"`
 			}{args[0], facts}
-			err = report(cmd, all, func(s *sheet) {
-				s.facts("disk", all.Disk)
+			err = cli.Report(cmd, all, func(s *cli.Sheet) {
+				s.Facts("disk", all.Disk)
 				for _, f := range facts {
-					s.line("")
-					s.facts(f.pairs()...)
+					s.Line("")
+					s.Facts(f.pairs()...)
 				}
 				if len(facts) == 0 {
-					s.line("The disk has no BitLocker volume.")
+					s.Line("The disk has no BitLocker volume.")
 				}
 			})
 			if err == nil && len(facts) == 0 {
-				err = errNo
+				err = cli.ErrNo
 			}
 			return err
 		},
 	}
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/pdk/recovery"
 	"github.com/scutum-project/scutum/vhdx"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
@@ -21,7 +22,7 @@ import (
 type bitLockerUnlock struct {
 	with, bek, to string
 	partition     int
-	secret        passwordSource
+	secret        cli.Password
 	force         bool
 }
 
@@ -43,7 +44,7 @@ password is asked for on the terminal, or comes from --password-file or
   scutum vhdx bitlocker unlock disk.vhdx plain.vhdx --with passphrase --password-file secret
   scutum vhdx bitlocker unlock vm01.vhdx plain.vhdx --bek vm01.bek
   scutum vhdx bitlocker unlock template.vhdx volume.raw --with clear-key`,
-		Args: exactArgs("DISK.vhdx", "OUT"),
+		Args: cli.ExactArgs("DISK.vhdx", "OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0], args[1]) },
 	}
 	cmd.Flags().StringVar(&o.with, "with", "", "open it with this `KIND`: recovery-password, passphrase or clear-key")
@@ -52,21 +53,21 @@ password is asked for on the terminal, or comes from --password-file or
 	cmd.Flags().IntVar(&o.partition, "partition", 0, "`NUMBER` of the partition, where a disk has several BitLocker volumes")
 	cmd.Flags().StringVar(&o.to, "to", "", "`FORMAT` of OUT: raw or vhdx")
 	oneOf(cmd, "to", "raw", "vhdx")
-	o.secret.flagsFor(cmd, "", "the recovery password or passphrase")
+	o.secret.Flags(cmd, "password", "the recovery password or passphrase")
 	forceFlag(cmd, &o.force)
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 
 func (o *bitLockerUnlock) run(cmd *cobra.Command, disk, out string) error {
 	if err := o.check(); err != nil {
-		return usageError(cmd, err)
+		return cli.UsageError(cmd, err)
 	}
 	to, err := formatOf(out, o.to, "--to")
 	if err != nil {
-		return usageError(cmd, err)
+		return cli.UsageError(cmd, err)
 	}
-	inputs := append(chain("DISK.vhdx", disk), file{"--bek", o.bek}, o.secret.input())
+	inputs := append(chain("DISK.vhdx", disk), file{"--bek", o.bek}, passwordFile(&o.secret))
 	if err := claim(o.force, []file{{"OUT", out}}, inputs...); err != nil {
 		return err
 	}
@@ -99,9 +100,9 @@ func (o *bitLockerUnlock) run(cmd *cobra.Command, disk, out string) error {
 		Format string         `json:"format"`
 		Volume bitLockerFacts `json:"volume"`
 	}{out, to, factsOfBitLocker(p.Index, v.Info())}
-	return report(cmd, facts, func(s *sheet) {
-		s.facts(append([]string{"file", facts.File, "format", facts.Format}, facts.Volume.pairs()...)...)
-		s.line("The file is not encrypted.")
+	return cli.Report(cmd, facts, func(s *cli.Sheet) {
+		s.Facts(append([]string{"file", facts.File, "format", facts.Format}, facts.Volume.pairs()...)...)
+		s.Line("The file is not encrypted.")
 	})
 }
 
@@ -110,7 +111,7 @@ func (o *bitLockerUnlock) check() error {
 	switch o.with {
 	case "recovery-password", "passphrase":
 	case "", "clear-key":
-		if o.secret.given() {
+		if o.secret.Given() {
 			return errors.New("a password is for --with recovery-password or --with passphrase")
 		}
 	default:
@@ -131,14 +132,14 @@ func (o *bitLockerUnlock) credential(ctx context.Context) (bitlocker.Credential,
 	case "clear-key":
 		return bitlocker.ClearKey{}, nil
 	case "recovery-password":
-		text, err := o.secret.read(ctx, "recovery password", false)
+		text, err := o.secret.Read(ctx, "recovery password", false)
 		if err != nil {
 			return nil, err
 		}
-		return bitlocker.ParseRecoveryPassword(text)
+		return bitlocker.ParseRecoveryPassword(string(text))
 	case "passphrase":
-		text, err := o.secret.read(ctx, "passphrase of the volume", false)
-		return bitlocker.Passphrase(text), err
+		text, err := o.secret.Read(ctx, "passphrase of the volume", false)
+		return bitlocker.Passphrase(string(text)), err
 	}
 	data, err := readFile(o.bek, recovery.MaxSize)
 	if err != nil {

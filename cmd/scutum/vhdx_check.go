@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/vhdx"
 )
 
@@ -28,23 +29,23 @@ when the log holds changes that are not in their place yet.
 With --repair the log is replayed into the file, and a damaged header or region
 table is restored from its other copy. Everything else is left alone.`,
 		Example: "  scutum vhdx check disk.vhdx\n  scutum vhdx check disk.vhdx --repair\n  scutum vhdx check disk.vhdx --json",
-		Args:    exactArgs("DISK.vhdx"),
+		Args:    cli.ExactArgs("DISK.vhdx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			facts, err := check(args[0], repair)
 			if err != nil {
 				return err
 			}
-			if err := report(cmd, facts, facts.text); err != nil {
+			if err := cli.Report(cmd, facts, facts.text); err != nil {
 				return err
 			}
 			if !facts.Healthy {
-				return errNo
+				return cli.ErrNo
 			}
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&repair, "repair", false, "repair what the file itself holds the means for")
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 
@@ -65,37 +66,37 @@ func check(path string, repair bool) (*checkFacts, error) {
 	case repairErr != nil:
 		f.RepairError = repairErr.Error()
 	}
-	report.Violations = orEmpty(report.Violations)
+	report.Violations = cli.OrEmpty(report.Violations)
 	f.Report, f.Healthy = report, report.Healthy()
 	return f, nil
 }
 
-func (f *checkFacts) text(s *sheet) {
+func (f *checkFacts) text(s *cli.Sheet) {
 	for _, what := range f.Repaired {
-		s.line("repaired: " + what)
+		s.Line("repaired: " + what)
 	}
 	if f.RepairError != "" {
-		s.line("not repaired: " + f.RepairError)
+		s.Line("not repaired: " + f.RepairError)
 	}
 	for _, v := range f.Violations {
 		severity := "fault"
 		if v.Fatal {
 			severity = "fatal"
 		}
-		s.line(fmt.Sprintf("%s: at file offset %#x: %s (MS-VHDX %s)", severity, v.Offset, v.Text, v.Section))
+		s.Line(fmt.Sprintf("%s: at file offset %#x: %s (MS-VHDX %s)", severity, v.Offset, v.Text, v.Section))
 	}
 	if f.Omitted > 0 {
-		s.line(fmt.Sprintf("and %d more violations", f.Omitted))
+		s.Line(fmt.Sprintf("and %d more violations", f.Omitted))
 	}
 	if f.LogHoldsUnwritten {
-		s.line("The log holds changes that are not in their place yet; --repair brings them there.")
+		s.Line("The log holds changes that are not in their place yet; --repair brings them there.")
 	}
 	b := f.Blocks
 	if b.Total > 0 {
-		s.line(fmt.Sprintf("blocks: %d, of which %d present, %d partly, %d zero, %d unmapped, %d undefined, %d never written",
+		s.Line(fmt.Sprintf("blocks: %d, of which %d present, %d partly, %d zero, %d unmapped, %d undefined, %d never written",
 			b.Total, b.Present, b.Partial, b.Zero, b.Unmapped, b.Undefined, b.NotPresent))
 	}
 	if f.Healthy {
-		s.line("No violation was found.")
+		s.Line("No violation was found.")
 	}
 }

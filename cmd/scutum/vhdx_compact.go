@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/vhdx"
 )
 
@@ -18,7 +19,7 @@ func vhdxCompactCommand() *cobra.Command {
 the others together, and shorten the file. What the disk reads as does not
 change; an interruption at any moment leaves the same disk.`,
 		Example: "  scutum vhdx compact disk.vhdx",
-		Args:    exactArgs("DISK.vhdx"),
+		Args:    cli.ExactArgs("DISK.vhdx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			update, finish := progress(cmd, "compacting")
 			saved, size, err := compact(cmd.Context(), args[0], update)
@@ -31,19 +32,19 @@ change; an interruption at any moment leaves the same disk.`,
 				Saved    int64  `json:"saved"`
 				FileSize int64  `json:"fileSize"`
 			}{args[0], saved, size}
-			return report(cmd, facts, func(s *sheet) {
-				s.facts("file", facts.File, "saved", formatBytes(facts.Saved), "file size", formatBytes(facts.FileSize))
+			return cli.Report(cmd, facts, func(s *cli.Sheet) {
+				s.Facts("file", facts.File, "saved", formatBytes(facts.Saved), "file size", formatBytes(facts.FileSize))
 			})
 		},
 	}
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 
 // compact checks the disk first: moving the blocks of a broken one together
 // would lose what can still be rescued.
 func compact(ctx context.Context, path string, update func(done, total int64)) (saved, size int64, err error) {
-	f, err := openInput(path)
+	f, err := cli.OpenInput(path)
 	if err != nil {
 		return 0, 0, err
 	}

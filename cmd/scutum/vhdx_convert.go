@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/vhdx"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
 )
@@ -33,7 +34,7 @@ takes no room in the new file, unless it is a fixed disk.`,
   scutum vhdx convert disk.vhdx disk.raw
   scutum vhdx convert /dev/sdb disk.vhdx --from raw
   scutum vhdx convert disk.vhdx fixed.vhdx --fixed`,
-		Args: exactArgs("IN", "OUT"),
+		Args: cli.ExactArgs("IN", "OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0], args[1]) },
 	}
 	cmd.Flags().StringVar(&o.from, "from", "", "`FORMAT` of IN: raw or vhdx")
@@ -42,21 +43,21 @@ takes no room in the new file, unless it is a fixed disk.`,
 	oneOf(cmd, "to", "raw", "vhdx")
 	o.geometry.flags(cmd)
 	forceFlag(cmd, &o.force)
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 
 func (o *vhdxConvert) run(cmd *cobra.Command, in, out string) error {
 	from, err := formatOf(in, o.from, "--from")
 	if err != nil {
-		return usageError(cmd, err)
+		return cli.UsageError(cmd, err)
 	}
 	to, err := formatOf(out, o.to, "--to")
 	if err != nil {
-		return usageError(cmd, err)
+		return cli.UsageError(cmd, err)
 	}
 	if to == "raw" && o.geometry != (geometry{}) {
-		return usageError(cmd, errors.New("a raw image has no type, block size or sector size"))
+		return cli.UsageError(cmd, errors.New("a raw image has no type, block size or sector size"))
 	}
 	inputs := []file{{"IN", in}}
 	if from == "vhdx" {
@@ -99,8 +100,8 @@ func (o *vhdxConvert) run(cmd *cobra.Command, in, out string) error {
 		Type string `json:"type"`
 		Size int64  `json:"size"`
 	}{out, "raw", src.Size()}
-	return report(cmd, facts, func(s *sheet) {
-		s.facts("file", facts.File, "type", facts.Type, "size", formatBytes(facts.Size))
+	return cli.Report(cmd, facts, func(s *cli.Sheet) {
+		s.Facts("file", facts.File, "type", facts.Type, "size", formatBytes(facts.Size))
 	})
 }
 

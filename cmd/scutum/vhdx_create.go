@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/vhdx"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
 )
@@ -55,17 +56,17 @@ does and holds what is changed from then on.`,
   scutum vhdx create disk.vhdx --size 1TiB --sector-size 4096 --block-size 64MiB
   scutum vhdx create disk.vhdx --size 10GiB --fixed
   scutum vhdx create child.vhdx --parent disk.vhdx`,
-		Args: exactArgs("DISK.vhdx"),
+		Args: cli.ExactArgs("DISK.vhdx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			options := o.options()
 			options.Size, options.Path = int64(o.size), args[0]
 			switch {
 			case o.parent != "" && o.fixed:
-				return usageError(cmd, errors.New("--fixed and --parent exclude each other"))
+				return cli.UsageError(cmd, errors.New("--fixed and --parent exclude each other"))
 			case o.parent != "":
 				options.Type, options.Parent = vhdx.Differencing, o.parent
 			case !cmd.Flags().Changed("size"):
-				return usageError(cmd, errors.New("--size or --parent is missing"))
+				return cli.UsageError(cmd, errors.New("--size or --parent is missing"))
 			}
 			if err := claim(o.force, []file{{"DISK.vhdx", args[0]}}, chain("--parent", o.parent)...); err != nil {
 				return err
@@ -80,7 +81,7 @@ does and holds what is changed from then on.`,
 	cmd.Flags().StringVar(&o.parent, "parent", "", "make a differencing disk of `PARENT.vhdx`")
 	o.geometry.flags(cmd)
 	forceFlag(cmd, &o.force)
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 

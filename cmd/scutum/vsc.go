@@ -6,11 +6,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/signing"
 )
 
 func vscCommand() *cobra.Command {
-	return group("vsc", "Look at volume signature catalogs", vscShowCommand())
+	return cli.Group("vsc", "Look at volume signature catalogs", vscShowCommand())
 }
 
 // volumeFacts is a volume of a catalog, with the number of its hashes in place
@@ -28,7 +29,7 @@ func vscShowCommand() *cobra.Command {
 checked; whether the signer is to be trusted, and whether a disk is what the
 catalog says, is for "scutum template verify".`,
 		Example: "  scutum vsc show template.vsc\n  scutum vsc show template.vhdx --json",
-		Args:    exactArgs("FILE"),
+		Args:    cli.ExactArgs("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			signed, err := readCatalog(args[0])
 			if err != nil {
@@ -37,7 +38,7 @@ catalog says, is for "scutum template verify".`,
 			return showCatalog(cmd, args[0], signed)
 		},
 	}
-	jsonFlag(cmd)
+	cli.JSONFlag(cmd)
 	return cmd
 }
 
@@ -56,10 +57,10 @@ func showCatalog(cmd *cobra.Command, path string, signed *signing.Signed) error 
 			string(v.Role), string(v.FileSystem), v.Name, strconv.FormatInt(place.Offset, 10), formatSize(place.Length), strconv.Itoa(segments),
 		})
 	}
-	return report(cmd, facts, func(s *sheet) {
+	return cli.Report(cmd, facts, func(s *cli.Sheet) {
 		pairs := append([]string{"file", facts.File}, facts.Catalog.unjudged()...)
-		s.facts(append(pairs, "disk", formatBytes(facts.Disk.Size)+", sectors of "+strconv.Itoa(facts.Disk.SectorSize)+" bytes")...)
-		s.line("")
-		s.table(rows...)
+		s.Facts(append(pairs, "disk", formatBytes(facts.Disk.Size)+", sectors of "+strconv.Itoa(facts.Disk.SectorSize)+" bytes")...)
+		s.Line("")
+		s.Table(rows...)
 	})
 }

@@ -46,6 +46,17 @@ func (b *Button) TypedKey(key *fyne.KeyEvent) {
 	}
 }
 
+// windowFirst hands Return and Escape to the window, and every other key to the
+// widget itself.
+func windowFirst(o fyne.CanvasObject, key *fyne.KeyEvent, own func(*fyne.KeyEvent)) {
+	switch key.Name {
+	case fyne.KeyReturn, fyne.KeyEnter, fyne.KeyEscape:
+		passOn(o, key)
+	default:
+		own(key)
+	}
+}
+
 // A Check is Fyne's, that lets the keys of the window through.
 type Check struct{ widget.Check }
 
@@ -64,12 +75,7 @@ func (c *Check) FocusGained() {
 
 // TypedKey implements fyne.Focusable.
 func (c *Check) TypedKey(key *fyne.KeyEvent) {
-	switch key.Name {
-	case fyne.KeyReturn, fyne.KeyEnter, fyne.KeyEscape:
-		passOn(c, key)
-	default:
-		c.Check.TypedKey(key)
-	}
+	windowFirst(c, key, c.Check.TypedKey)
 }
 
 // A Select is Fyne's, that lets the keys of the window through.
@@ -90,10 +96,5 @@ func (s *Select) FocusGained() {
 
 // TypedKey implements fyne.Focusable.
 func (s *Select) TypedKey(key *fyne.KeyEvent) {
-	switch key.Name {
-	case fyne.KeyReturn, fyne.KeyEnter, fyne.KeyEscape:
-		passOn(s, key)
-	default:
-		s.Select.TypedKey(key)
-	}
+	windowFirst(s, key, s.Select.TypedKey)
 }

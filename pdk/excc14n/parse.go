@@ -2,13 +2,9 @@ package excc14n
 
 import (
 	"bytes"
-	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -24,25 +20,6 @@ const (
 
 const xmlNamespace = "http://www.w3.org/XML/1998/namespace" // always bound to the prefix xml, and to no other
 
-// The forms that tags may have. encoding/xml reads more: other letters, names with several colons, attributes without
-// white space between them.
-const (
-	ncName = `[A-Za-z_][A-Za-z0-9._-]*`
-	name   = `(?:` + ncName + `:)?` + ncName
-	space  = `[ \t\r\n]`
-	value  = `(?:"[^"<\t\r\n]*"|'[^'<\t\r\n]*')`
-)
-
-var (
-	declaration = regexp.MustCompile(`^<\?xml` + space + `+version=(?:"1\.0"|'1\.0')(?:` + space + `+encoding=(?:"(?i:utf-8)"|'(?i:utf-8)'))?(?:` +
-		space + `+standalone=(?:"(?:yes|no)"|'(?:yes|no)'))?` + space + `*\?>`)
-	startTag  = regexp.MustCompile(`^<` + name + `(?:` + space + `+` + name + space + `*=` + space + `*` + value + `)*` + space + `*/?>$`)
-	endTag    = regexp.MustCompile(`^</` + name + space + `*>$`)
-	uri       = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?@!$()*+,;=-]+(?:#[A-Za-z0-9._~:/?@!$()*+,;=-]*)?$`)
-	blank     = regexp.MustCompile(`^` + space + `*$`)
-	reference = regexp.MustCompile(`&#(?:x([0-9A-Fa-f]+)|([0-9]+));`)
-)
-
 // Parse reads a document and gives its document element.
 func Parse(data []byte) (*Node, error) {
 	if len(data) > MaxSize {
@@ -51,24 +28,17 @@ func Parse(data []byte) (*Node, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("reading XML: it is not UTF-8")
 	}
-	if at := bytes.IndexFunc(data, notChar); at >= 0 { // encoding/xml lets them pass in comments
+	if at := bytes.IndexFunc(data, notChar); at >= 0 {
 		return nil, fmt.Errorf("reading XML: illegal character at byte %d", at)
 	}
-	data = bytes.TrimPrefix(data, []byte("\uFEFF")) // byte order mark
-	data = data[len(declaration.Find(data)):]
+	document := strings.TrimPrefix(string(data), "\uFEFF") // byte order mark
+	document = document[len(declaration.FindString(document)):]
 
-	p := parser{tokens: xml.NewDecoder(bytes.NewReader(data))}
-	for {
-		start := p.tokens.InputOffset()
-		token, err := p.tokens.RawToken()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil {
-			err = p.token(token, data[start:p.tokens.InputOffset()])
-		}
-		if err != nil {
-			line, _ := p.tokens.InputPos()
+	p := parser{scanner: scanner{rest: document}}
+	for p.rest != "" {
+		before := p.rest
+		if err := p.next(); err != nil {
+			line := 1 + strings.Count(document[:len(document)-len(before)], "\n")
 			return nil, fmt.Errorf("reading XML, line %d: %w", line, err)
 		}
 	}
@@ -84,80 +54,115 @@ func notChar(r rune) bool {
 }
 
 type parser struct {
-	tokens *xml.Decoder
-	root   *Node
-	open   []*element // the elements that have begun and not ended, outermost first
-	nodes  int
+	scanner
+	root  *Node
+	open  []*element // the elements that have begun and not ended, outermost first
+	nodes int
 }
 
 type element struct {
 	node       *Node
 	namespaces map[string]string // declared here: prefix to namespace name
-	text       []byte            // read since the last tag
+	text       []string          // read since the last tag
 }
 
-func (p *parser) token(token xml.Token, raw []byte) error {
-	switch token := token.(type) {
-	case xml.StartElement:
-		if !startTag.Match(raw) {
-			return fmt.Errorf("the tag %.64q is not plain: ASCII names, values in quotes without line breaks and tabs, white space between attributes", raw)
-		}
-		if err := checkReferences(raw); err != nil {
+// next reads the next tag, text, comment or CDATA section.
+func (p *parser) next() error {
+	switch {
+	case p.rest[0] != '<':
+		return p.text()
+	case p.skip("<!--"):
+		return p.comment()
+	case strings.HasPrefix(p.rest, "<![CDATA["):
+		return p.cdata()
+	case strings.HasPrefix(p.rest, "<!"):
+		return fmt.Errorf("%.64q is not accepted: the document may have no document type", p.rest)
+	case strings.HasPrefix(p.rest, "<?"):
+		return fmt.Errorf("the processing instruction or declaration %.64q is not accepted", p.rest)
+	case strings.HasPrefix(p.rest, "</"):
+		name, err := p.endTag()
+		if err != nil {
 			return err
 		}
-		return p.start(token)
-	case xml.EndElement:
-		if len(raw) > 0 && !endTag.Match(raw) { // there is nothing to see of the end of <a/>
-			return fmt.Errorf("the tag %.64q is not plain", raw)
-		}
-		return p.end(token)
-	case xml.CharData:
-		if !bytes.HasPrefix(raw, []byte("<![CDATA[")) {
-			if err := checkReferences(raw); err != nil {
-				return err
-			}
-		}
-		if len(p.open) > 0 {
-			top := p.open[len(p.open)-1]
-			top.text = append(top.text, token...)
-		} else if !blank.Match(raw) {
-			return fmt.Errorf("%.64q stands outside of the document element", raw)
-		}
-		return nil
-	case xml.Comment:
-		return nil
-	case xml.ProcInst:
-		return fmt.Errorf("the processing instruction or declaration %.64q is not accepted", raw)
-	default:
-		return fmt.Errorf("%.64q is not accepted: the document may have no document type", raw)
+		return p.end(name)
 	}
-}
-
-// checkReferences refuses references to surrogates, in which encoding/xml sees U+FFFD.
-func checkReferences(raw []byte) error {
-	for _, match := range reference.FindAllSubmatch(raw, -1) {
-		digits, base := match[1], 16
-		if digits == nil {
-			digits, base = match[2], 10
-		}
-		if r, err := strconv.ParseInt(string(digits), base, 32); err != nil || !utf8.ValidRune(rune(r)) {
-			return fmt.Errorf("%.64q is no character", match[0])
-		}
+	t, err := p.startTag()
+	if err != nil {
+		return err
+	}
+	if err := p.start(t); err != nil {
+		return err
+	}
+	if t.empty {
+		return p.end(t.name)
 	}
 	return nil
 }
 
-func (p *parser) start(tag xml.StartElement) error {
+func (p *parser) text() error {
+	raw := p.rest
+	if end := strings.IndexByte(raw, '<'); end >= 0 {
+		raw = raw[:end]
+	}
+	p.rest = p.rest[len(raw):]
+	if len(p.open) == 0 {
+		if strings.Trim(raw, whiteSpace) != "" {
+			return fmt.Errorf("%.64q stands outside of the document element", raw)
+		}
+		return nil
+	}
+	if strings.Contains(raw, "]]>") {
+		return errors.New("text has an unescaped ]]>")
+	}
+	text, err := unescape(lineEnds(raw))
+	if err != nil {
+		return err
+	}
+	p.add(text)
+	return nil
+}
+
+func (p *parser) comment() error {
+	_, after, found := strings.Cut(p.rest, "--")
+	if !found || !strings.HasPrefix(after, ">") {
+		return errors.New("comments end with -->, and have no -- before")
+	}
+	p.rest = after[1:]
+	return nil
+}
+
+func (p *parser) cdata() error {
+	if len(p.open) == 0 {
+		return fmt.Errorf("%.64q stands outside of the document element", p.rest)
+	}
+	text, after, found := strings.Cut(p.rest[len("<![CDATA["):], "]]>")
+	if !found {
+		return errors.New("a CDATA section does not end")
+	}
+	p.rest = after
+	p.add(lineEnds(text))
+	return nil
+}
+
+// add adds text to the innermost element.
+func (p *parser) add(text string) {
+	if text != "" {
+		top := p.open[len(p.open)-1]
+		top.text = append(top.text, text)
+	}
+}
+
+func (p *parser) start(tag tag) error {
 	if p.root != nil && len(p.open) == 0 {
-		return fmt.Errorf("a second document element, %.64q", tag.Name.Local)
+		return fmt.Errorf("a second document element, %.64q", tag.name.local)
 	}
 	if len(p.open) == MaxDepth {
 		return fmt.Errorf("elements are nested more than %d deep", MaxDepth)
 	}
-	if p.nodes += 1 + len(tag.Attr); p.nodes > MaxNodes {
+	if p.nodes += 1 + len(tag.attrs); p.nodes > MaxNodes {
 		return fmt.Errorf("more than %d elements and attributes", MaxNodes)
 	}
-	e := &element{node: &Node{Prefix: tag.Name.Space, Local: tag.Name.Local}}
+	e := &element{node: &Node{Prefix: tag.name.prefix, Local: tag.name.local}}
 	if len(p.open) == 0 {
 		p.root = e.node
 	} else {
@@ -167,19 +172,19 @@ func (p *parser) start(tag xml.StartElement) error {
 	}
 	p.open = append(p.open, e)
 
-	for _, a := range tag.Attr {
+	for _, a := range tag.attrs {
 		var err error
 		switch {
-		case a.Name.Space == "xmlns":
-			err = e.declare(a.Name.Local, a.Value)
-		case a.Name.Space == "" && a.Name.Local == "xmlns":
-			err = e.declare("", a.Value)
+		case a.name.prefix == "xmlns":
+			err = e.declare(a.name.local, a.value)
+		case a.name.isDefault():
+			err = e.declare("", a.value)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return p.resolve(e.node, tag.Attr)
+	return p.resolve(e.node, tag.attrs)
 }
 
 // declare takes a namespace declaration (Namespaces in XML 1.0 sections 2 and 3).
@@ -195,7 +200,7 @@ func (e *element) declare(prefix, space string) error {
 	}
 	// xmlns="" undoes the default namespace; other prefixes cannot be undone. Canonical XML has no relative names, and
 	// libxml2 writes an & in one without escaping it.
-	if !uri.MatchString(space) && (prefix != "" || space != "") {
+	if !isURI(space) && (prefix != "" || space != "") {
 		return fmt.Errorf("the namespace name %.64q is not an absolute URI, or has %% or &", space)
 	}
 	if e.namespaces == nil {
@@ -206,15 +211,15 @@ func (e *element) declare(prefix, space string) error {
 }
 
 // resolve finds the namespaces of the element, which is the innermost one, and of its attributes.
-func (p *parser) resolve(n *Node, attrs []xml.Attr) (err error) {
+func (p *parser) resolve(n *Node, attrs []attribute) (err error) {
 	if n.Space, err = p.namespace(n.Prefix); err != nil {
 		return err
 	}
 	for _, a := range attrs {
-		if a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns" {
+		if a.name.prefix == "xmlns" || a.name.isDefault() {
 			continue
 		}
-		attr := Attr{Prefix: a.Name.Space, Local: a.Name.Local, Value: a.Value}
+		attr := Attr{Prefix: a.name.prefix, Local: a.name.local, Value: a.value}
 		if attr.Prefix != "" { // the default namespace is not for attributes
 			if attr.Space, err = p.namespace(attr.Prefix); err != nil {
 				return err
@@ -254,23 +259,23 @@ func (p *parser) namespace(prefix string) (string, error) {
 	return "", nil
 }
 
-func (p *parser) end(tag xml.EndElement) error {
+func (p *parser) end(ended name) error {
 	if len(p.open) == 0 {
-		return fmt.Errorf("the end of %.64q, which did not begin", tag.Name.Local)
+		return fmt.Errorf("the end of %.64q, which did not begin", ended.local)
 	}
 	e := p.open[len(p.open)-1]
 	n := e.node
-	if n.Prefix != tag.Name.Space || n.Local != tag.Name.Local {
-		return fmt.Errorf("the element %.64q is ended as %.64q", qualified(n.Prefix, n.Local), qualified(tag.Name.Space, tag.Name.Local))
+	if n.Prefix != ended.prefix || n.Local != ended.local {
+		return fmt.Errorf("the element %.64q is ended as %.64q", qualified(n.Prefix, n.Local), qualified(ended.prefix, ended.local))
 	}
 	e.flush()
-	var text strings.Builder
+	var texts []string
 	for _, child := range n.Children {
 		if child.Local == "" {
-			text.WriteString(child.Text)
+			texts = append(texts, child.Text)
 		}
 	}
-	n.Text = text.String()
+	n.Text = strings.Join(texts, "")
 	p.open = p.open[:len(p.open)-1]
 	return nil
 }
@@ -278,7 +283,7 @@ func (p *parser) end(tag xml.EndElement) error {
 // flush makes a piece of text out of what was read since the last tag.
 func (e *element) flush() {
 	if len(e.text) > 0 {
-		e.node.Children = append(e.node.Children, &Node{Text: string(e.text)})
+		e.node.Children = append(e.node.Children, &Node{Text: strings.Join(e.text, "")})
 		e.text = nil
 	}
 }

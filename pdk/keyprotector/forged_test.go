@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -49,12 +50,24 @@ func framed(document string) []byte {
 
 // check is what every operation does before anything else.
 func check(data []byte) error {
-	p, err := Parse(data)
-	if err != nil {
-		return err
+	verified := func(parse func([]byte) (*Protector, error)) error {
+		p, err := parse(data)
+		if err != nil {
+			return err
+		}
+		return p.Verify()
 	}
-	return p.Verify()
+	err := verified(Parse)
+	for range 2 { // the second time, the cache knows what there is to know
+		if cached := verified(cacheOfTests.Parse); fmt.Sprint(cached) != fmt.Sprint(err) {
+			return fmt.Errorf("with a cache it is %v, and without %v", cached, err)
+		}
+	}
+	return err
 }
+
+// cacheOfTests has seen all that check has.
+var cacheOfTests Cache
 
 // Here both signatures over the wrappings are right, and the wrappings are not.
 func TestForgedWrappings(t *testing.T) {
@@ -115,9 +128,7 @@ func TestForgedWrappings(t *testing.T) {
 					wrappings[i].transportKey = make([]byte, key.Size())
 				}
 			}
-			data, err := sign(wrappingsXML(wrappings), &key, 0, o.SigningKey)
-			require.NoError(t, err)
-			err = check(data)
+			err := check(mustSign(t, wrappings, &key, 0, o.SigningKey))
 			require.ErrorIs(t, err, test.is)
 			require.ErrorContains(t, err, test.says)
 		})
@@ -134,12 +145,8 @@ func hmacSHA256(key, message []byte) []byte {
 func TestForgedSignatures(t *testing.T) {
 	key := newTransportKey()
 	o, f, m := owner(t), fabric(t), mallory(t)
-	text := wrappingsXML(wrapAll(t, &key, o, f))
-	by := func(id uint32, signingKey crypto.Signer) []byte {
-		data, err := sign(text, &key, id, signingKey)
-		require.NoError(t, err)
-		return data
-	}
+	wrapped := wrapAll(t, &key, o, f)
+	by := func(id uint32, signingKey crypto.Signer) []byte { return mustSign(t, wrapped, &key, id, signingKey) }
 	p, err := Parse(by(0, o.SigningKey))
 	require.NoError(t, err)
 	require.NoError(t, p.Verify())
@@ -148,7 +155,7 @@ func TestForgedSignatures(t *testing.T) {
 		require.Contains(t, document, old)
 		return framed(strings.Replace(document, old, with, 1))
 	}
-	other, err := Parse(mustSign(t, wrappingsXML(wrapAll(t, &key, o, m)), &key, 0, o.SigningKey))
+	other, err := Parse(mustSign(t, wrapAll(t, &key, o, m), &key, 0, o.SigningKey))
 	require.NoError(t, err)
 	split := func(p *Protector) []string { // the wrappings' elements
 		return strings.SplitAfter(strings.TrimSuffix(strings.TrimPrefix(string(p.signed), `<Wrappings xmlns="`+namespace+`">`), "</Wrappings>"), "</Wrapping>")
@@ -183,7 +190,7 @@ func TestForgedSignatures(t *testing.T) {
 		"another MAC":         replaced(toBase64(p.mac), toBase64(other.mac)),
 		"no bit of it":        replaced(toBase64(p.mac), toBase64(make([]byte, 32))),
 		"another salt":        replaced(toBase64(p.salt), toBase64(other.salt)),
-		"by another key":      mustSign(t, text, &TransportKey{}, 0, o.SigningKey),
+		"by another key":      mustSign(t, wrapped, &TransportKey{}, 0, o.SigningKey),
 		"the MAC of a signed": replaced(toBase64(p.mac), toBase64(hmacSHA256(key[:], p.signed))),
 	} {
 		t.Run("transport key signature: "+name, func(t *testing.T) {
@@ -197,11 +204,11 @@ func TestForgedSignatures(t *testing.T) {
 	}
 }
 
-func mustSign(t testing.TB, wrappings string, key *TransportKey, signer uint32, signingKey crypto.Signer) []byte {
+func mustSign(t testing.TB, wrappings []wrapping, key *TransportKey, signer uint32, signingKey crypto.Signer) []byte {
 	t.Helper()
-	data, err := sign(wrappings, key, signer, signingKey)
+	p, err := sign(wrappings, key, signer, signingKey)
 	require.NoError(t, err)
-	return data
+	return p.data
 }
 
 // A protector that does not verify is neither opened nor changed.
@@ -213,8 +220,8 @@ func TestEveryOperationVerifiesFirst(t *testing.T) {
 		data []byte
 		is   error
 	}{
-		{mustSign(t, wrappingsXML(granted), &key, 1, owner(t).SigningKey), ErrInvalidProtector},
-		{mustSign(t, wrappingsXML(byItself), &key, 0, owner(t).SigningKey), ErrInvalidWrapping},
+		{mustSign(t, granted, &key, 1, owner(t).SigningKey), ErrInvalidProtector},
+		{mustSign(t, byItself, &key, 0, owner(t).SigningKey), ErrInvalidWrapping},
 	} {
 		p, err := Parse(test.data)
 		require.NoError(t, err)
@@ -258,7 +265,7 @@ func TestWhatAFormerGuardianCanDo(t *testing.T) {
 		require.NoError(t, former[i].wrap(&own))
 	}
 	wrappings := append(former, wrapFor(t, &own, 2, 1, mallory(t), fabric(t)))
-	data := mustSign(t, wrappingsXML(wrappings), &own, 1, fabric(t).SigningKey)
+	data := mustSign(t, wrappings, &own, 1, fabric(t).SigningKey)
 	require.NoError(t, check(data))
 	p, err := Parse(data)
 	require.NoError(t, err)
@@ -267,7 +274,7 @@ func TestWhatAFormerGuardianCanDo(t *testing.T) {
 
 	// What others wrapped cannot be taken into it: that takes their transport key.
 	wrappings = append(slices.Clone(current.wrappings), former[1])
-	data = mustSign(t, wrappingsXML(wrappings), &own, 1, fabric(t).SigningKey)
+	data = mustSign(t, wrappings, &own, 1, fabric(t).SigningKey)
 	require.NoError(t, check(data))
 	p, err = Parse(data)
 	require.NoError(t, err)
@@ -285,7 +292,7 @@ func TestOwnersEncryptionKeyIsNotTakenFromTheProtector(t *testing.T) {
 	for i := range wrappings {
 		require.NoError(t, wrappings[i].wrap(&own))
 	}
-	p, err := Parse(mustSign(t, wrappingsXML(wrappings), &own, 2, branch(t).SigningKey))
+	p, err := Parse(mustSign(t, wrappings, &own, 2, branch(t).SigningKey))
 	require.NoError(t, err)
 	require.NoError(t, p.Verify())
 	require.Equal(t, fabric(t).Signing, p.Owner().Encryption)
@@ -297,7 +304,7 @@ func TestOwnersEncryptionKeyIsNotTakenFromTheProtector(t *testing.T) {
 	require.ErrorIs(t, err, ErrNotGranted)
 
 	wrappings = append(wrappings, wrapFor(t, &own, 3, 2, owner(t), branch(t)))
-	p, err = Parse(mustSign(t, wrappingsXML(wrappings), &own, 2, branch(t).SigningKey))
+	p, err = Parse(mustSign(t, wrappings, &own, 2, branch(t).SigningKey))
 	require.NoError(t, err)
 	require.NoError(t, p.Verify())
 	_, err = p.Grant(owner(t), public(t, mallory(t)))

@@ -288,9 +288,7 @@ func TestKeysOfWrappings(t *testing.T) {
 			if key, ok := test.encryption.(*rsa.PublicKey); ok {
 				w.transportKey = make([]byte, key.Size())
 			}
-			data, err := sign(wrappingsXML([]wrapping{w}), &TransportKey{}, 0, owner(t).SigningKey)
-			require.NoError(t, err)
-			_, err = Parse(data)
+			_, err := Parse(mustSign(t, []wrapping{w}, &TransportKey{}, 0, owner(t).SigningKey))
 			if test.says == "" {
 				require.NoError(t, err)
 				return

@@ -1,9 +1,9 @@
 package keyprotector
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
-	"strings"
 )
 
 const namespace = "http://schemas.microsoft.com/kps/2014/07"
@@ -41,16 +41,16 @@ const protectorXML = `<?xml version="1.0" encoding="utf-8"?>` + "\n" + `<Protect
 	`<KeyDerivationMethod Algorithm="` + algHKDF + `"><Parameters>` + hkdfBeforeSalt + `%s` + hkdfAfterSalt + `</Parameters></KeyDerivationMethod>` +
 	`%s</TransportKeySignature><GuardianSignature WrappingId="%d">%s</GuardianSignature></Protector>` + "\n"
 
-// wrappingsXML writes the element Wrappings as a document of its own.
-func wrappingsXML(wrappings []wrapping) string {
-	var b strings.Builder
+// wrappingsXML writes the element Wrappings as a document of its own, in canonical form.
+func wrappingsXML(wrappings []wrapping) []byte {
+	var b bytes.Buffer
 	b.WriteString(`<Wrappings xmlns="` + namespace + `">`)
 	for _, w := range wrappings {
 		fmt.Fprintf(&b, wrappingXML, w.id, toBase64(w.signing.Raw), w.parent, w.signingSignature.xml(),
 			toBase64(w.encryption.Raw), w.encryptionSignature.xml(), toBase64(w.transportKey))
 	}
 	b.WriteString(`</Wrappings>`)
-	return b.String()
+	return b.Bytes()
 }
 
 func (s signature) xml() string {

@@ -26,7 +26,7 @@
 // MaxOfflineUnwraps of a protector is covered by neither signature: anybody on the way may set it. It is read so that it
 // can be shown, no right follows from it, and it is never written or carried over.
 //
-// The package never trusts anybody, keeps nothing, and writes no private key.
+// The package never trusts anybody, keeps nothing but what a Cache is for, and writes no private key.
 package keyprotector
 
 import (
@@ -78,6 +78,7 @@ type Protector struct {
 	guardianSignature signature
 	signer            uint32 // the wrapping whose signing certificate guardianSignature is by
 	maxOfflineUnwraps uint32
+	cache             *Cache // may be nil
 }
 
 type wrapping struct {

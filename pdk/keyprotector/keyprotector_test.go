@@ -241,3 +241,14 @@ func TestWrappingsHoldNothingElse(t *testing.T) {
 	require.NotContains(t, string(p.Bytes()), string(key[:]))
 	require.Equal(t, 3, strings.Count(string(p.Bytes()), "<CipherValue>"))
 }
+
+func TestCheck(t *testing.T) {
+	p, key := newProtector(t, fabric(t))
+	require.NoError(t, p.Check(key))
+	rolled, ingress, egress, err := p.Roll(fabric(t))
+	require.NoError(t, err)
+	require.NoError(t, p.Check(ingress))
+	require.NoError(t, rolled.Check(egress))
+	require.ErrorIs(t, rolled.Check(ingress), ErrInvalidProtector)
+	require.ErrorIs(t, p.Check(TransportKey{}), ErrInvalidProtector)
+}

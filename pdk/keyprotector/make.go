@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/scutum-project/scutum/pdk/excc14n"
 	"github.com/scutum-project/scutum/pdk/guardian"
 )
 
@@ -135,7 +134,7 @@ func (p *Protector) Roll(service *guardian.Owner) (egress *Protector, ingressKey
 		slices.Reverse(chain)
 		var wrapped []wrapping
 		if wrapped, err = rewrap(chain, &egressKey); err == nil {
-			egress, err = seal(wrapped, &egressKey, w.id, service.SigningKey)
+			egress, err = p.reseal(wrapped, &egressKey, w.id, service.SigningKey)
 		}
 	}
 	if err != nil {
@@ -177,7 +176,7 @@ func (p *Protector) add(owner *guardian.Owner, g *guardian.Guardian, key *Transp
 	for p.wrapping(w.id) != nil {
 		w.id++
 	}
-	if err := w.checkKeys(); err != nil {
+	if err := w.checkKeys(nil); err != nil {
 		return err
 	}
 	if p.wrappingFor(g.Encryption.PublicKey) != nil {
@@ -221,11 +220,11 @@ func seal(wrappings []wrapping, key *TransportKey, signer uint32, signingKey cry
 	if len(wrappings) > MaxWrappings {
 		return nil, fmt.Errorf("at most %d guardians can have access beside the owner", MaxWrappings-1)
 	}
-	data, err := sign(wrappingsXML(wrappings), key, signer, signingKey)
+	signed, err := sign(wrappings, key, signer, signingKey)
 	if err != nil {
 		return nil, err
 	}
-	p, err := parse(data)
+	p, err := parse(signed.data, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -235,25 +234,36 @@ func seal(wrappings []wrapping, key *TransportKey, signer uint32, signingKey cry
 	return p, nil
 }
 
-// sign makes a protector's bytes of the element Wrappings.
-func sign(wrappings string, key *TransportKey, signer uint32, signingKey crypto.Signer) ([]byte, error) {
-	n, err := excc14n.Parse([]byte(wrappings))
+// reseal is seal for wrappings of p, which was verified, that were wrapped anew: what was checked of them still holds, and is not
+// read and checked again.
+func (p *Protector) reseal(wrappings []wrapping, key *TransportKey, signer uint32, signingKey crypto.Signer) (*Protector, error) {
+	sealed, err := sign(wrappings, key, signer, signingKey)
 	if err != nil {
 		return nil, err
 	}
-	signed := excc14n.Canonicalize(n)
-	salt := make([]byte, saltSize)
-	rand.Read(salt) // never fails
-	mac, err := transportKeyMAC(key, salt, signed)
-	if err != nil {
+	if len(sealed.data) > MaxSize { // another may have written the same in fewer bytes
+		return nil, fmt.Errorf("%w: it would have %d bytes, at most %d are accepted", ErrInvalidProtector, len(sealed.data), MaxSize)
+	}
+	sealed.cache = p.cache
+	if err := sealed.verifyGuardianSignature(); err != nil { // a key that does not belong to its certificate comes to light here
 		return nil, err
 	}
-	algorithm, value, err := guardian.Sign(signingKey, signed)
-	if err != nil {
+	return sealed, nil
+}
+
+// sign makes a protector of its wrappings.
+func sign(wrappings []wrapping, key *TransportKey, signer uint32, signingKey crypto.Signer) (*Protector, error) {
+	p := &Protector{wrappings: wrappings, signed: wrappingsXML(wrappings), salt: make([]byte, saltSize), signer: signer}
+	rand.Read(p.salt) // never fails
+	var err error
+	if p.mac, err = transportKeyMAC(key, p.salt, p.signed); err != nil {
 		return nil, err
 	}
-	data := fmt.Appendf(make([]byte, 4), protectorXML, wrappings, toBase64(salt), signature{algHMAC, mac}.xml(),
-		signer, signature{algorithm, value}.xml())
-	binary.BigEndian.PutUint32(data, uint32(len(data)))
-	return data, nil
+	if p.guardianSignature.algorithm, p.guardianSignature.value, err = guardian.Sign(signingKey, p.signed); err != nil {
+		return nil, err
+	}
+	p.data = fmt.Appendf(make([]byte, 4, len(p.signed)+(4<<10)), protectorXML, p.signed, toBase64(p.salt), signature{algHMAC, p.mac}.xml(),
+		signer, p.guardianSignature.xml())
+	binary.BigEndian.PutUint32(p.data, uint32(len(p.data)))
+	return p, nil
 }

@@ -22,15 +22,17 @@ import (
 // nothing that the schema leaves open, and no algorithm or parameter that this package does not write.
 //
 // The error is ErrNoProtector, ErrInvalidProtector or, for a fault in a wrapping, ErrInvalidWrapping.
-func Parse(data []byte) (*Protector, error) {
-	p, err := parse(data)
+func Parse(data []byte) (*Protector, error) { return parseAs(data, nil) }
+
+func parseAs(data []byte, c *Cache) (*Protector, error) {
+	p, err := parse(data, c)
 	if err != nil {
 		return nil, fmt.Errorf("reading a key protector: %w", err)
 	}
 	return p, nil
 }
 
-func parse(data []byte) (*Protector, error) {
+func parse(data []byte, c *Cache) (*Protector, error) {
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are accepted", ErrInvalidProtector, len(data), MaxSize)
 	}
@@ -47,14 +49,14 @@ func parse(data []byte) (*Protector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalidProtector, err)
 	}
-	p := &Protector{data: slices.Clone(data)}
+	p := &Protector{cache: c, data: slices.Clone(data)}
 	wrappings, err := p.readProtector(root)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalidProtector, err)
 	}
 	p.signed = excc14n.Canonicalize(wrappings)
 	for i, n := range wrappings.Elements() {
-		w, err := readWrapping(n)
+		w, err := readWrapping(n, c)
 		if err != nil {
 			return nil, fmt.Errorf("%w: wrapping number %d: %w", ErrInvalidWrapping, i+1, err)
 		}
@@ -106,8 +108,8 @@ func (p *Protector) readProtector(root *excc14n.Node) (wrappings *excc14n.Node, 
 	return wrappings, r.err
 }
 
-func readWrapping(n *excc14n.Node) (w wrapping, err error) {
-	var r reader
+func readWrapping(n *excc14n.Node, c *Cache) (w wrapping, err error) {
+	r := reader{cache: c}
 	if !n.Is(namespace, "Wrapping") {
 		r.fail("it is %.64q of the namespace %.64q", n.Local, n.Space)
 	}
@@ -131,7 +133,7 @@ func readWrapping(n *excc14n.Node) (w wrapping, err error) {
 	if r.err != nil {
 		return w, r.err
 	}
-	if err := w.checkKeys(); err != nil {
+	if err := w.checkKeys(c); err != nil {
 		return w, err
 	}
 	if size := w.encryption.PublicKey.(*rsa.PublicKey).Size(); len(w.transportKey) != size {
@@ -140,7 +142,7 @@ func readWrapping(n *excc14n.Node) (w wrapping, err error) {
 	return w, nil
 }
 
-func (w *wrapping) checkKeys() error {
+func (w *wrapping) checkKeys(c *Cache) error {
 	switch key := w.signing.PublicKey.(type) {
 	case *rsa.PublicKey:
 		if bits := key.N.BitLen(); bits < 2048 || bits > 4096 {
@@ -161,7 +163,11 @@ func (w *wrapping) checkKeys() error {
 		return fmt.Errorf("the encryption key has %d bits, 2048 to 4096 are accepted", bits)
 	}
 	// A key that nothing can be encrypted to, such as an even one, would keep the owner from making a new transport key.
-	if _, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, key, nil, nil); err != nil {
+	err := c.holds(func() error {
+		_, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, key, nil, nil)
+		return err
+	}, knownUsable, w.encryption.Raw)
+	if err != nil {
 		return fmt.Errorf("the encryption key is of no use: %w", err)
 	}
 	return nil

@@ -11,7 +11,10 @@ import (
 )
 
 // reader takes elements apart and keeps the first fault that it finds. What its methods give after a fault is empty.
-type reader struct{ err error }
+type reader struct {
+	err   error
+	cache *Cache
+}
 
 func (r *reader) fail(format string, args ...any) {
 	if r.err == nil {
@@ -95,7 +98,7 @@ func (r *reader) base64(s string) []byte {
 
 // certificate gives nil after a fault.
 func (r *reader) certificate(n *excc14n.Node) *x509.Certificate {
-	certificate, err := x509.ParseCertificate(r.bytes(n))
+	certificate, err := r.cache.certificate(r.bytes(n))
 	if err != nil {
 		r.fail("%s: %w", n.Local, err)
 	}

@@ -44,6 +44,22 @@ func (p *Protector) unwrap(key crypto.Decrypter) (TransportKey, *wrapping, error
 	return transportKey, w, nil
 }
 
+// Check says whether a transport key is that of the protector: a host got it from a key protection service, which proves nothing
+// by itself. It verifies the protector before.
+//
+// The error is one of Verify, or ErrInvalidProtector where the transport key signature is not by the key.
+func (p *Protector) Check(key TransportKey) error {
+	defer key.Clear()
+	if err := p.Verify(); err != nil {
+		return err
+	}
+	mac, err := transportKeyMAC(&key, p.salt, p.signed)
+	if err != nil || !hmac.Equal(mac, p.mac) {
+		return fmt.Errorf("checking a key protector: %w: the transport key signature is not by this key", ErrInvalidProtector)
+	}
+	return nil
+}
+
 // wrap encrypts the transport key to the wrapping's encryption certificate.
 func (w *wrapping) wrap(key *TransportKey) (err error) {
 	payload := encodePayload(key)

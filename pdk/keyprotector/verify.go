@@ -23,13 +23,18 @@ func (p *Protector) Verify() error {
 func (p *Protector) verify() error {
 	for _, w := range p.wrappings {
 		parent := p.wrapping(w.parent)
-		if err := guardian.Verify(parent.signing, w.signingSignature.algorithm, w.signing.Raw, w.signingSignature.value); err != nil {
+		if err := p.cache.verify(parent.signing, w.signingSignature, w.signing.Raw); err != nil {
 			return fmt.Errorf("%w: wrapping %d: its signing certificate, signed by wrapping %d: %w", ErrInvalidWrapping, w.id, w.parent, err)
 		}
-		if err := guardian.Verify(w.signing, w.encryptionSignature.algorithm, w.encryption.Raw, w.encryptionSignature.value); err != nil {
+		if err := p.cache.verify(w.signing, w.encryptionSignature, w.encryption.Raw); err != nil {
 			return fmt.Errorf("%w: wrapping %d: its encryption certificate: %w", ErrInvalidWrapping, w.id, err)
 		}
 	}
+	return p.verifyGuardianSignature()
+}
+
+// verifyGuardianSignature checks the signature over the whole.
+func (p *Protector) verifyGuardianSignature() error {
 	signer := p.wrapping(p.signer)
 	if err := guardian.Verify(signer.signing, p.guardianSignature.algorithm, p.signed, p.guardianSignature.value); err != nil {
 		return fmt.Errorf("%w: the guardian signature, by wrapping %d: %w", ErrInvalidProtector, p.signer, err)

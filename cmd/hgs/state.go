@@ -1,0 +1,175 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scutum-project/scutum/cmd/internal/cli"
+	"github.com/scutum-project/scutum/hgsserver"
+	"github.com/scutum-project/scutum/vhdx/atomicfile"
+)
+
+// writeBackup writes a backup that appears whole or not at all.
+func writeBackup(cmd *cobra.Command, path string, request hgsserver.BackupRequest) error {
+	f, err := atomicfile.Create(path, false)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	body, err := stream(cmd, "POST", "/v1/backup", request)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if _, err := io.Copy(f, body); err != nil {
+		return fmt.Errorf("the backup broke off: %w", err)
+	}
+	return f.Commit()
+}
+
+func showProblems(s *cli.Sheet, problems []hgsserver.Problem) {
+	for _, p := range problems {
+		s.Line("! " + p.What + ": " + p.Remedy)
+	}
+}
+
+// verdict is cli.ErrNo where hosts cannot attest or get keys.
+func verdict(problems []hgsserver.Problem) error {
+	for _, p := range problems {
+		if p.Fatal {
+			return cli.ErrNo
+		}
+	}
+	return nil
+}
+
+func statusCommand() *cobra.Command {
+	return cli.Leaf("status", "Say how the service is", "hgs status", func(cmd *cobra.Command, _ []string) error {
+		var st hgsserver.Status
+		if err := ask(cmd, "GET", "/v1/status", nil, &st); err != nil {
+			return err
+		}
+		return cli.Report(cmd, st, func(s *cli.Sheet) {
+			s.Facts("service", st.Name, "mode", st.Mode, "TPM hosts", strconv.Itoa(st.Hosts), "host keys", strconv.Itoa(st.HostKeys),
+				"policies added", strconv.Itoa(st.Policies), "certificates", strconv.Itoa(st.Certificates), "attestation signers", strconv.Itoa(st.Signers),
+				"audit log", fmt.Sprintf("%d entries, %x", st.Audit.Sequence, st.Audit.Hash))
+			showProblems(s, st.Problems)
+		})
+	})
+}
+
+func showSettings(cmd *cobra.Command, c hgsserver.Settings) error {
+	return cli.Report(cmd, c, func(s *cli.Sheet) {
+		s.Facts(append([]string{"name", c.Name, "mode", c.Mode, "offline unwraps", strconv.FormatUint(uint64(c.MaxOfflineUnwraps), 10),
+			"deny before", cli.Moment(c.DenyBefore)}, listeningFacts(c.Listening)...)...)
+	})
+}
+
+func changeSettings(cmd *cobra.Command, change hgsserver.SettingsChange) error {
+	var c hgsserver.Settings
+	if err := ask(cmd, "PATCH", "/v1/config", change, &c); err != nil {
+		return err
+	}
+	return showSettings(cmd, c)
+}
+
+func modeCommand() *cobra.Command {
+	return cli.Leaf("mode MODE", "Switch between tpm and hostkey; what belongs to the other mode is kept", "hgs mode hostkey",
+		func(cmd *cobra.Command, args []string) error {
+			return changeSettings(cmd, hgsserver.SettingsChange{Mode: &args[0]})
+		})
+}
+
+func configCommand() *cobra.Command {
+	show := cli.Leaf("show", "Show the settings", "hgs config show", func(cmd *cobra.Command, _ []string) error {
+		var c hgsserver.Settings
+		if err := ask(cmd, "GET", "/v1/config", nil, &c); err != nil {
+			return err
+		}
+		return showSettings(cmd, c)
+	})
+	var name string
+	var unwraps uint32
+	var listening listeningFlags
+	set := cli.Leaf("set", "Change settings", "hgs config set --max-offline-unwraps 10", func(cmd *cobra.Command, _ []string) error {
+		var change hgsserver.SettingsChange
+		if cmd.Flags().Changed("name") {
+			change.Name = &name
+		}
+		if cmd.Flags().Changed("max-offline-unwraps") {
+			change.MaxOfflineUnwraps = &unwraps
+		}
+		var err error
+		if change.Listening, err = listening.change(cmd); err != nil {
+			return err
+		}
+		if change == (hgsserver.SettingsChange{}) {
+			return cli.UsageError(cmd, fmt.Errorf("say what to set: --name, --max-offline-unwraps, --listen or another flag is missing"))
+		}
+		if err = changeSettings(cmd, change); err == nil && change.Listening != nil {
+			startAgain(cmd)
+		}
+		return err
+	})
+	set.Flags().StringVar(&name, "name", "", "the `NAME` of the service")
+	set.Flags().Uint32Var(&unwraps, "max-offline-unwraps", 0, "how often hosts may use a key again without asking; 0 allows no caching")
+	listening.add(set)
+	return cli.Group("config", "Show and change the settings", show, set)
+}
+
+func checkCommand() *cobra.Command {
+	return cli.Leaf("check", "Check that the audit log is whole and that hosts can attest and get keys", "hgs check", func(cmd *cobra.Command, _ []string) error {
+		var c hgsserver.Check
+		if err := ask(cmd, "GET", "/v1/check", nil, &c); err != nil {
+			return err
+		}
+		err := cli.Report(cmd, c, func(s *cli.Sheet) {
+			showLog(s, &c)
+			showProblems(s, c.Problems)
+		})
+		if err == nil && c.Altered != "" {
+			err = cli.ErrNo
+		}
+		if err == nil {
+			err = verdict(c.Problems)
+		}
+		return err
+	})
+}
+
+// diagnoseCommand also works where no service answers.
+func diagnoseCommand() *cobra.Command {
+	return cli.Leaf("diagnose", "Say what keeps the service from working, and what to do", "hgs diagnose", func(cmd *cobra.Command, _ []string) error {
+		var problems []hgsserver.Problem
+		remedy := "hgs serve --dir " + filepath.Clean(dirOf(cmd))
+		if server := serverOf(cmd); server != "" {
+			remedy = "run hgs diagnose on the machine of the service"
+		} else {
+			problems = hgsserver.Diagnose(dirOf(cmd))
+		}
+		var st hgsserver.Status
+		if err := ask(cmd, "GET", "/v1/status", nil, &st); err != nil {
+			problems = append(problems, hgsserver.Problem{What: err.Error(), Remedy: remedy, Fatal: true})
+		}
+		problems = append(problems, st.Problems...)
+		facts := struct {
+			Time     time.Time           `json:"time"`
+			Problems []hgsserver.Problem `json:"problems"`
+		}{time.Now().UTC(), cli.OrEmpty(problems)}
+		err := cli.Report(cmd, facts, func(s *cli.Sheet) {
+			if len(problems) == 0 {
+				s.Line("No problem was found.")
+			}
+			showProblems(s, problems)
+		})
+		if err == nil {
+			err = verdict(problems)
+		}
+		return err
+	})
+}

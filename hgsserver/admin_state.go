@@ -1,0 +1,96 @@
+package hgsserver
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/scutum-project/scutum/hgsserver/store"
+)
+
+func (s *Server) status(*call) (any, error) {
+	c := s.current.Load()
+	status := Status{Name: c.Name, Mode: c.Mode, Hosts: len(c.attestation.Hosts), HostKeys: len(c.attestation.HostKeys),
+		Policies: len(c.attestation.Policies.Administrator), Certificates: len(c.certs), Signers: len(c.signers), Problems: s.problems(c)}
+	err := s.store.View(func(tx *store.Tx) (err error) {
+		status.Audit, err = tx.Head()
+		return err
+	})
+	return status, err
+}
+
+// problems is never nil, so that JSON has a list.
+func (s *Server) problems(c *configuration) []Problem {
+	return append([]Problem{}, c.problems(s.now())...)
+}
+
+func (s *Server) changeSettings(c *call) (any, error) {
+	var n SettingsChange
+	if err := c.read(&n); err != nil {
+		return nil, err
+	}
+	var settings Settings
+	err := s.change(c.by, "config", n, func(tx *store.Tx, config *configuration) error {
+		settings = config.Settings
+		if n.Name != nil {
+			settings.Name = *n.Name
+		}
+		if n.Mode != nil {
+			settings.Mode = *n.Mode
+		}
+		if n.MaxOfflineUnwraps != nil {
+			settings.MaxOfflineUnwraps = *n.MaxOfflineUnwraps
+		}
+		if n.DenyBefore != nil {
+			settings.DenyBefore = n.DenyBefore.UTC()
+		}
+		if n.DenyAllSoFar { // certificates have the second in which they were issued
+			settings.DenyBefore = s.now().UTC().Truncate(time.Second).Add(time.Second)
+		}
+		if n.Listening != nil {
+			if err := n.Listening.check(); err != nil {
+				return err
+			}
+			settings.Listening = *n.Listening
+		}
+		return putJSON(tx, store.Configuration, settingsKey, settings)
+	})
+	return settings, err
+}
+
+// check reads the whole audit log.
+func (s *Server) check(*call) (any, error) {
+	check := Check{Problems: s.problems(s.current.Load())}
+	err := s.store.View(func(tx *store.Tx) (err error) {
+		check.Audit, err = tx.VerifyAudit()
+		return err
+	})
+	if err != nil {
+		check.Altered = err.Error()
+	}
+	return check, nil
+}
+
+// writeBackup streams a backup. One that breaks off midway shows by its end: it does not restore.
+func (s *Server) writeBackup(c *call) (any, error) {
+	var n BackupRequest
+	if err := c.read(&n); err != nil {
+		return nil, err
+	}
+	if n.Password == "" {
+		return nil, fmt.Errorf("a backup needs a password")
+	}
+	if _, err := modeBuckets(n.Mode); err != nil {
+		return nil, err
+	}
+	control := http.NewResponseController(c.w)
+	if err := control.SetWriteDeadline(time.Time{}); err != nil { // it may be large, and the reader is an administrator
+		return nil, err
+	}
+	c.w.Header().Set("Content-Type", "application/octet-stream")
+	if err := s.Backup(c.w, []byte(n.Password), n.Mode, c.by); err != nil {
+		s.log.Error("a backup broke off", "error", err)
+		panic(http.ErrAbortHandler) // the reader must not take it for whole
+	}
+	return nil, nil
+}
