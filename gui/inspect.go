@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/scutum-project/scutum/gui/model"
 	"github.com/scutum-project/scutum/gui/widgets"
 	"github.com/scutum-project/scutum/signing"
+	"github.com/scutum-project/scutum/vhdx/volume"
 )
 
 // inspectPage shows what is in a file, and whether a disk is what was signed.
@@ -130,6 +132,11 @@ func (p *inspectPage) disk(d *model.Disk) {
 	default:
 		objects = append(objects, widgets.NewNotice(widgets.Info, lang.L("The disk is not signed."), ""), p.verifyForm(d))
 	}
+	if d.Prepared != nil {
+		objects = append(objects, widgets.NewNotice(widgets.Info, lang.L("The operating-system volume is prepared for BitLocker"),
+			lang.L("It is encrypted ({{.Method}}), and its key lies on it in clear: everybody can read it. A machine made from it puts protectors of its own in the place of that key.",
+				map[string]any{"Method": d.Prepared.Method.String()})))
+	}
 	objects = append(objects, widgets.NewDiskBar(d.Layout), widgets.NewFacts(diskFacts(d)...))
 	if d.Signed != nil {
 		objects = append(objects, widgets.NewTree(widgets.Branch{
@@ -229,6 +236,9 @@ func verificationOf(v *model.Verification) []fyne.CanvasObject {
 		item(signing.Altered, lang.L("{{.Count}} altered", number(signing.Altered))),
 		item(signing.NeverWritten, lang.L("{{.Count}} never written", number(signing.NeverWritten))),
 	), widgets.NewPanel(where), m)
+	if r.Catalog.OSVolume().FileSystem == volume.BitLocker && slices.ContainsFunc(v.Files, func(t signing.Touched) bool { return len(t.Files) > 0 }) {
+		all = append(all, widgets.NewText(lang.L("The operating-system volume is prepared for BitLocker. The names of its files were read with the key that lies on it in clear.")))
+	}
 	if ranges := v.Ranges; len(ranges) > 0 {
 		var below []widgets.Branch
 		for i, a := range ranges[:min(len(ranges), maxRanges)] {

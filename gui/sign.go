@@ -68,6 +68,7 @@ func (s *signPage) diskStep() *widgets.Step {
 	bar := widgets.NewDiskBar(nil)
 	facts := widgets.NewFacts()
 	notices := widgets.NewGroup()
+	bitLocker, offerBitLocker := s.bitLockerForm()
 	s.disk = widgets.NewFileField(lang.L("Virtual disk"), s.w.choose, widgets.Question{
 		Purpose: "disk", Types: []widgets.FileType{{Name: lang.L("Virtual disks"), Extensions: []string{".vhdx"}}},
 	}, check(model.CheckOpen))
@@ -90,6 +91,7 @@ func (s *signPage) diskStep() *widgets.Step {
 				notices.Add(n)
 			}
 		}
+		offerBitLocker()
 		s.wizard.Refresh()
 	}
 	s.disk.Chosen = func(path string) {
@@ -105,7 +107,7 @@ func (s *signPage) diskStep() *widgets.Step {
 	return &widgets.Step{
 		Title: lang.L("Virtual disk"),
 		Content: widgets.NewColumn(widgets.NewText(lang.L("Choose the VHDX file with the generalized operating system. Nobody may be using it.")),
-			s.disk, notices, bar, facts),
+			s.disk, notices, bar, bitLocker, facts),
 		Ready: s.model.DiskReady,
 	}
 }
@@ -218,17 +220,23 @@ func (s *signPage) catalogStep() *widgets.Step {
 func (s *signPage) reviewStep() *widgets.Step {
 	facts := widgets.NewFacts()
 	card := widgets.NewCertificate(nil)
+	what := widgets.NewNotice(widgets.Info, "", "")
 	return &widgets.Step{
-		Title: lang.L("Review"),
-		Content: widgets.NewColumn(facts, card,
-			widgets.NewNotice(widgets.Info, "", lang.L("Every byte of every partition is hashed, and the signed catalog is stored beside them in the file. No byte of the virtual disk changes. When you cancel, the file is as it was."))),
+		Title:   lang.L("Review"),
+		Content: widgets.NewColumn(facts, card, what),
 		Enter: func() {
+			if s.model.BitLocker {
+				what.Set(widgets.Info, "", lang.L("The file is copied, the operating-system volume in the copy is encrypted, and every byte of every partition is hashed. Then the copy takes the place of the file. When you cancel, the file is as it was."))
+			} else {
+				what.Set(widgets.Info, "", lang.L("Every byte of every partition is hashed, and the signed catalog is stored beside them in the file. No byte of the virtual disk changes. When you cancel, the file is as it was."))
+			}
 			facts.Set(
 				lang.L("Virtual disk"), s.model.Disk.Path,
 				lang.L("Name of the template"), s.model.Name,
 				lang.L("Version"), s.model.Version,
 				lang.L("Operating system"), osName(s.model.Disk.Layout.OS),
 				lang.L("Partitions"), strconv.Itoa(len(s.model.Disk.Layout.Partitions)),
+				"BitLocker", s.bitLockerText(),
 			)
 			card.Set(s.model.Identity.Certificate)
 		},
@@ -286,6 +294,7 @@ func (s *signPage) summaryStep() *widgets.Step {
 				lang.L("Virtual disk"), s.model.Disk.Path,
 				lang.L("Template"), fmt.Sprintf("%s %s", r.Catalog.Template.Name, r.Catalog.Template.Version),
 				lang.L("Signed at"), r.SigningTime.Local().Format("2006-01-02 15:04:05"),
+				"BitLocker", s.bitLockerText(),
 				lang.L("Digest of the catalog"), fmt.Sprintf("%x", r.Digest),
 			)
 			card.Set(r.Signer)

@@ -2,9 +2,11 @@ package model
 
 import (
 	"errors"
+	"io"
 
 	"github.com/scutum-project/scutum/signing"
 	"github.com/scutum-project/scutum/vhdx"
+	"github.com/scutum-project/scutum/vhdx/bitlocker"
 	"github.com/scutum-project/scutum/vhdx/volume"
 )
 
@@ -16,6 +18,9 @@ type Disk struct {
 	Unfit  []volume.Unfit  // why it cannot be a template
 	Signed *signing.Signed // its catalog, or nil
 	Broken error           // why the catalog that it has cannot be used
+
+	Prepared    *bitlocker.Info // of an operating-system volume that is prepared for BitLocker, or nil
+	NoBitLocker error           // why the one of a disk that is fit cannot be prepared, or nil
 }
 
 // OpenDisk looks at the virtual disk at path.
@@ -41,5 +46,23 @@ func OpenDisk(path string) (*Disk, error) {
 	if err != nil && !errors.Is(err, signing.ErrNotSigned) {
 		disk.Broken = err
 	}
-	return disk, nil
+	if len(disk.Unfit) > 0 {
+		return disk, nil
+	}
+	return disk, disk.lookForBitLocker(d)
+}
+
+func (disk *Disk) lookForBitLocker(d *vhdx.Disk) error {
+	disk.NoBitLocker = signing.CheckEncrypt(d, disk.Layout)
+	p, ok := disk.Layout.OSVolume()
+	if !ok || p.FileSystem != volume.BitLocker {
+		return nil
+	}
+	v, err := bitlocker.Open(io.NewSectionReader(d, p.Offset(), p.Length()), p.Length())
+	if err != nil {
+		return err
+	}
+	info := v.Info()
+	disk.Prepared = &info
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/scutum-project/scutum/signing"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
+	"github.com/scutum-project/scutum/vhdx/bitlocker"
 )
 
 // Sign is what "Sign a template" asks for.
@@ -16,6 +17,9 @@ type Sign struct {
 	Like     *signing.Signed // an earlier template, or nil
 	Name     string
 	Version  string
+
+	BitLocker bool             // prepare the operating-system volume for it
+	Method    bitlocker.Method // how to encrypt it
 
 	Result *signing.Signed // once it is signed
 }
@@ -29,6 +33,11 @@ func (s *Sign) DiskReady() bool { return s.Disk != nil && len(s.Disk.Unfit) == 0
 // CatalogReady says whether name and version are right.
 func (s *Sign) CatalogReady() bool {
 	return CheckTemplateName(s.Name) == nil && CheckVersion(s.Version) == nil
+}
+
+// CanPrepare says whether the operating-system volume can be prepared for BitLocker, and is not yet.
+func (s *Sign) CanPrepare() bool {
+	return s.DiskReady() && s.Disk.NoBitLocker == nil && s.Disk.Prepared == nil
 }
 
 // CheckTemplateName says what is wrong with the name of a template.
@@ -82,12 +91,18 @@ func (s *Sign) Job(result func(*signing.Signed)) func(ctx context.Context, updat
 	path := s.Disk.Path
 	version, err := signing.ParseVersion(s.Version)
 	options := signing.SignOptions{Identity: s.Identity, Name: s.Name, Version: version, Type: s.Disk.Layout.OS}
+	prepare, method := s.BitLocker && s.CanPrepare(), s.Method
 	return func(ctx context.Context, update func(done, total int64)) error {
 		if err != nil {
 			return err
 		}
 		options.Progress = update
-		signed, err := signing.SignTemplate(ctx, path, options)
+		var signed *signing.Signed
+		if prepare {
+			signed, err = signing.EncryptTemplate(ctx, path, method, options)
+		} else {
+			signed, err = signing.SignTemplate(ctx, path, options)
+		}
 		if err == nil {
 			result(signed)
 		}

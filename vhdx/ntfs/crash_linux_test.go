@@ -73,6 +73,18 @@ func TestCrash(t *testing.T) {
 				if err := e.MkdirAll("dir/new/newer"); err != nil {
 					return err
 				}
+				var places []Reservation // in the directory that is already full of names
+				for x, err := range e.v.Free() {
+					require.NoError(t, err)
+					for ; len(places) < 8 && x.Count > 40; x.First, x.Count = x.First+11, x.Count-11 {
+						name := "dir/reserved with a name that is long enough to need room " + string(rune('A'+len(places)))
+						places = append(places, Reservation{name, []Extent{{x.First + 30, 5}}})
+					}
+				}
+				require.Len(t, places, 8)
+				if err := e.Reserve(places...); err != nil {
+					return err
+				}
 				for i := range 40 { // splits nodes and grows the MFT
 					if err := e.WriteFile("dir/new name "+string(rune('一'+i)), next["replaced"][:i*100]); err != nil {
 						return err
@@ -82,6 +94,10 @@ func TestCrash(t *testing.T) {
 			}
 			whole := &failing{b: append([]byte{}, before...), align: int64(s.sector), writes: -1}
 			require.NoError(t, work(whole))
+			v, err := Open(whole, int64(len(whole.b)))
+			require.NoError(t, err)
+			require.NoError(t, v.Check())
+			requireTrees(t, v)
 			require.Greater(t, whole.syncs, 40)
 			step := 1
 			if testing.Short() {

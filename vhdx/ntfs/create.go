@@ -23,6 +23,8 @@ func (e *Editor) MkdirAll(path string) error {
 		info, err := e.v.Stat(above)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = e.Mkdir(above)
+		} else if err == nil && info.Mode()&fs.ModeIrregular != 0 {
+			err = &fs.PathError{Op: "mkdir", Path: above, Err: ErrReparse}
 		} else if err == nil && !info.IsDir() {
 			err = &fs.PathError{Op: "mkdir", Path: above, Err: errNotDirectory}
 		}

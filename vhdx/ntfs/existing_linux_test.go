@@ -171,6 +171,34 @@ func TestCase(t *testing.T) {
 	judge(t, image, want)
 }
 
+// TestObjectIDs keeps the object ID of a file that is replaced.
+func TestObjectIDs(t *testing.T) {
+	image := shapes[3].mkntfs(t)
+	want := tree{"known": []byte("old"), "with a name that takes some room": []byte("old")}
+	id := func(path string) []byte { return []byte(fmt.Sprintf("%-16.16s", path)) }
+	mount(t, image, "", func(dir string) {
+		want.plant(t, dir)
+		for path := range want {
+			require.NoError(t, syscall.Setxattr(filepath.Join(dir, path), "system.ntfs_object_id", id(path), 0))
+		}
+	})
+	e := editImage(t, image)
+	for path := range want {
+		want[path] = randomBytes(newRandom(3), 5000)
+		require.NoError(t, e.WriteFile(path, want[path]))
+	}
+	require.NoError(t, e.Close())
+	judge(t, image, want)
+	mount(t, image, "ro", func(dir string) {
+		for path := range want {
+			b := make([]byte, 64)
+			_, err := syscall.Getxattr(filepath.Join(dir, path), "system.ntfs_object_id", b)
+			require.NoError(t, err)
+			require.Equal(t, id(path), b[:16])
+		}
+	})
+}
+
 // TestShortNames finds files by the short names that Windows made for DOS.
 func TestShortNames(t *testing.T) {
 	image := shapes[3].mkntfs(t)
@@ -220,6 +248,13 @@ func TestNotReadable(t *testing.T) {
 	}
 	_, err = fs.ReadDir(e.v, "junction")
 	require.ErrorIs(t, err, ErrReparse)
+	for _, path := range []string{"junction", "junction/new", "Junction/new/newer", "wof/new"} {
+		err := e.MkdirAll(path)
+		require.ErrorIs(t, err, ErrReparse, path)
+		require.ErrorContains(t, err, strings.SplitN(path, "/", 2)[0])
+	}
+	require.ErrorIs(t, e.Mkdir("junction/new"), ErrReparse)
+	require.ErrorIs(t, e.Reserve(Reservation{"junction/new", []Extent{{5000, 1}}}), ErrReparse)
 	file, err := e.v.Open("encrypted")
 	require.NoError(t, err)
 	_, err = file.Read(make([]byte, 1))
