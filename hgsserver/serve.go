@@ -204,7 +204,7 @@ func (s *Server) Handler() http.Handler {
 			defer l.release(from)
 		}
 		// All of a request is there before work on it begins, so that a slow client keeps no other from being served.
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		body, err := readBody(w, r)
 		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 			http.Error(w, "the request is too large", http.StatusRequestEntityTooLarge)
 			return
@@ -221,6 +221,14 @@ func (s *Server) Handler() http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// readBody reads the body of a request, whose length is as the client says, or not.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	const usual = 32 << 10 // bytes
+	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), usual)+bytes.MinRead))
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
+	return body.Bytes(), err
 }
 
 // listenUnix opens a socket with permissions. One that a server which has ended left behind is taken away: the caller has the
