@@ -96,7 +96,10 @@ func configCommand() *cobra.Command {
 	var name string
 	var unwraps uint32
 	var listening listeningFlags
-	set := cli.Leaf("set", "Change settings", "hgs config set --max-offline-unwraps 10", func(cmd *cobra.Command, _ []string) error {
+	set := cli.Leaf("set", "Change settings", `hgs config set --max-offline-unwraps 10
+  hgs config set --listen :443 --tls-cert /etc/hgs/tls.pem --tls-key /etc/hgs/tls.key
+  hgs config set --admin-listen 192.0.2.1:8443 --admin-cert /etc/hgs/admin.pem --admin-key /etc/hgs/admin.key
+  hgs config set --metrics off`, func(cmd *cobra.Command, _ []string) error {
 		var change hgsserver.SettingsChange
 		if cmd.Flags().Changed("name") {
 			change.Name = &name
