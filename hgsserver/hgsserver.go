@@ -210,9 +210,6 @@ func (s *Server) recordRelease(r keyprotection.Release) error {
 	return err
 }
 
-// Close closes the state.
-func (s *Server) Close() error { return s.store.Close() }
-
 // A change says in the audit log who changed what.
 type change struct {
 	By   string `json:"by"`

@@ -48,7 +48,7 @@ type Options struct {
 	Ready     func(string) // called with the address for hosts once all are open; may be nil
 }
 
-// Serve serves until ctx ends, then finishes the requests that are under way; it returns within ten seconds.
+// Serve serves until ctx ends, then finishes the requests that are under way; it returns within eight seconds.
 func (s *Server) Serve(ctx context.Context, o Options) error {
 	if o.Admin != "" && (o.AdminTLS == nil || len(o.AdminTLS.Certificates) == 0) {
 		return errors.New("administration over TLS needs a certificate of the service")
