@@ -68,6 +68,14 @@ func (r *Running) inMode(ctx context.Context, c *attest.Client) (*attest.Certifi
 	if err != nil {
 		return nil, err
 	}
+	certificates, err := r.prove(ctx, c, info)
+	if refusal := (*attest.Refusal)(nil); errors.As(err, &refusal) {
+		refusal.Mode = info.OperationMode
+	}
+	return certificates, err
+}
+
+func (r *Running) prove(ctx context.Context, c *attest.Client, info *hgsa.ServiceInfoReply) (*attest.Certificates, error) {
 	id := &attest.Identity{}
 	if r.identity != nil {
 		id.Encryption, id.Signing = &r.identity.encryption.PublicKey, &r.identity.signing.PublicKey

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/scutum-project/scutum/hgsserver/attestation/hgsa"
@@ -119,7 +120,7 @@ func (r *Running) Identifier() (*platform.Identifier, error) {
 
 // issuer is who made the endorsement certificate of the software TPM.
 func (r *Running) issuer() (*x509.Certificate, error) {
-	data, err := readFile(r.path(tpmFolder)+"/"+tpm.IntermediateFile, maxFile)
+	data, err := readFile(filepath.Join(r.path(tpmFolder), tpm.IntermediateFile), maxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -163,4 +164,12 @@ func (r *Running) measured() (*attest.Measured, error) {
 		m.Device.Interface = hgsa.TPMInterfaceEmulator
 	}
 	return m, nil
+}
+
+// TPMRoot is the file with the certificate of who vouches for the software TPM; empty for another TPM.
+func (h *Host) TPMRoot() string {
+	if h.config.TPM != Software {
+		return ""
+	}
+	return filepath.Join(h.path(tpmFolder), tpm.RootFile)
 }

@@ -117,6 +117,7 @@ func (c *Client) unexpected(reply hgsa.Reply) error {
 // A Refusal says that a service gave no certificate.
 type Refusal struct {
 	Server string
+	Mode   hgsa.OperationMode // in which the host attested
 	Reply  *hgsa.ErrorReply
 }
 

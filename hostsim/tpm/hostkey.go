@@ -25,12 +25,14 @@ var hostKeyTemplate = tpm2.TPMTPublic{
 	Unique: tpm2.NewTPMUPublicID(tpm2.TPMAlgECC, &tpm2.TPMSECCPoint{X: tpm2.TPM2BECCParameter{Buffer: unique[:]}, Y: tpm2.TPM2BECCParameter{Buffer: unique[:]}}),
 }
 
+const coordinate = 32 // bytes
+
 var unique = sha256.Sum256([]byte("scutum host key"))
 
 // A HostKey signs for a host, within its TPM. The TPM makes the same key each time, so that nothing is kept.
 type HostKey struct {
 	tpm    *TPM
-	public ecdsa.PublicKey
+	public *ecdsa.PublicKey
 }
 
 // HostKey gives the key by which the host of this TPM attests in host key mode: ECDSA on P-256.
@@ -45,12 +47,21 @@ func (t *TPM) HostKey() (*HostKey, error) {
 		return nil, fmt.Errorf("reading the host key in the TPM: %w", err)
 	}
 	point, err := public.Unique.ECC()
+	if err == nil && (len(point.X.Buffer) > coordinate || len(point.Y.Buffer) > coordinate) {
+		err = errors.New("it is not on P-256")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the host key in the TPM: %w", err)
 	}
-	return &HostKey{t, ecdsa.PublicKey{
-		Curve: elliptic.P256(), X: new(big.Int).SetBytes(point.X.Buffer), Y: new(big.Int).SetBytes(point.Y.Buffer),
-	}}, nil
+	uncompressed := make([]byte, 1+2*coordinate)
+	uncompressed[0] = 4
+	new(big.Int).SetBytes(point.X.Buffer).FillBytes(uncompressed[1 : 1+coordinate])
+	new(big.Int).SetBytes(point.Y.Buffer).FillBytes(uncompressed[1+coordinate:])
+	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), uncompressed)
+	if err != nil {
+		return nil, fmt.Errorf("reading the host key in the TPM: %w", err)
+	}
+	return &HostKey{t, key}, nil
 }
 
 func (t *TPM) makeHostKey() (*tpm2.CreatePrimaryResponse, error) {
@@ -62,7 +73,7 @@ func (t *TPM) makeHostKey() (*tpm2.CreatePrimaryResponse, error) {
 }
 
 // Public is an *ecdsa.PublicKey.
-func (k *HostKey) Public() crypto.PublicKey { return &k.public }
+func (k *HostKey) Public() crypto.PublicKey { return k.public }
 
 // Sign signs a digest of SHA-256: ECDSA in DER.
 func (k *HostKey) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
