@@ -289,7 +289,10 @@ func (s *Server) Backup(w io.Writer, password []byte, mode, by string) error {
 	if err := s.store.Record("backup", change{by, map[string]string{"mode": mode}}); err != nil {
 		return err
 	}
-	return s.store.Backup(w, password, buckets...)
+	if err := s.store.Backup(w, password, buckets...); err != nil || mode != "" {
+		return err
+	}
+	return s.backedUp()
 }
 
 // Restore makes the state of a service in a folder of a whole backup.

@@ -110,6 +110,7 @@ func (s *Server) Serve(ctx context.Context, o Options) error {
 		o.Ready(address)
 	}
 	go s.renewing(ctx)
+	go s.retaining(ctx)
 	<-ctx.Done()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("serving: %w", err)

@@ -133,5 +133,8 @@ func showLog(s *cli.Sheet, c *hgsserver.Check) {
 		s.Facts("audit log", c.Altered)
 		return
 	}
-	s.Facts("audit log", fmt.Sprintf("whole, %d entries, %x", c.Audit.Sequence, c.Audit.Hash))
+	s.Facts("audit log", fmt.Sprintf("whole, from entry %d to %d, %x", c.Anchor.Sequence+1, c.Audit.Sequence, c.Audit.Hash))
+	if c.Anchor.Sequence > 0 {
+		s.Facts("removed", fmt.Sprintf("the entries up to %d, as they were old; the hash of that one was %x", c.Anchor.Sequence, c.Anchor.Hash))
+	}
 }

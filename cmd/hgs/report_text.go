@@ -28,6 +28,12 @@ func describe(e *store.Entry, all bool) (said string, besides []string) {
 			return describeRelease(&r)
 		}
 	}
+	if e.Kind == store.AuditRemoved {
+		var r store.Removal
+		if json.Unmarshal(e.Data, &r) == nil {
+			return fmt.Sprintf("%d entries from before %s were removed, up to number %d with hash %x", r.Entries, cli.Moment(r.Before), r.Sequence, r.Hash), nil
+		}
+	}
 	var change struct {
 		By   string          `json:"by"`
 		What json.RawMessage `json:"what"`

@@ -128,8 +128,8 @@ func parseEntry(key, value []byte) (*Entry, error) {
 	return &e, nil
 }
 
-// VerifyAudit reads the whole log and says whether it is whole, from the first entry to the head that it gives. It fails with
-// ErrAudit, or ErrAltered.
+// VerifyAudit reads the whole log and says whether it is whole, from its anchor to the head that it gives. It fails with ErrAudit,
+// or ErrAltered.
 func (tx *Tx) VerifyAudit() (Head, error) {
 	head, err := tx.Head()
 	if err != nil {
@@ -147,16 +147,24 @@ func (tx *Tx) VerifyAudit() (Head, error) {
 
 // follow goes from entry to entry and gives where they end.
 func (tx *Tx) follow() (Head, error) {
-	last := Head{Hash: make([]byte, hashSize)}
-	err := tx.Entries(0, func(e *Entry) error {
-		if e.Sequence != last.Sequence+1 {
-			return fmt.Errorf("%w: entry %d follows entry %d", ErrAudit, e.Sequence, last.Sequence)
-		}
-		if !bytes.Equal(e.Hash, e.Sum(last.Hash)) {
-			return fmt.Errorf("%w: entry %d does not follow from the one before", ErrAudit, e.Sequence)
-		}
-		last = Head{e.Sequence, e.Hash}
-		return nil
+	last, err := tx.AuditAnchor()
+	if err != nil {
+		return Head{}, err
+	}
+	err = tx.Entries(0, func(e *Entry) (err error) {
+		last, err = e.after(last)
+		return err
 	})
 	return last, err
+}
+
+// after gives where the log ends with the entry, which must follow from what was its end before.
+func (e *Entry) after(last Head) (Head, error) {
+	if e.Sequence != last.Sequence+1 {
+		return last, fmt.Errorf("%w: entry %d follows entry %d", ErrAudit, e.Sequence, last.Sequence)
+	}
+	if !bytes.Equal(e.Hash, e.Sum(last.Hash)) {
+		return last, fmt.Errorf("%w: entry %d does not follow from the one before", ErrAudit, e.Sequence)
+	}
+	return Head{e.Sequence, e.Hash}, nil
 }
