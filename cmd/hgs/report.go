@@ -91,6 +91,10 @@ func exportReport(cmd *cobra.Command, path string, query url.Values) error {
 		return err
 	}
 	defer f.Discard()
+	service, err := client(cmd)
+	if err != nil {
+		return err
+	}
 	query.Set("limit", strconv.Itoa(reportPage))
 	facts := struct {
 		File    string `json:"file"`
@@ -100,7 +104,7 @@ func exportReport(cmd *cobra.Command, path string, query url.Values) error {
 	for after, more := uint64(0), true; more; {
 		query.Set("after", strconv.FormatUint(after, 10))
 		var entries []store.Entry
-		if err := ask(cmd, "GET", "/v1/report?"+query.Encode(), nil, &entries); err != nil {
+		if err := service.Do(cmd.Context(), "GET", "/v1/report?"+query.Encode(), nil, &entries); err != nil {
 			return err
 		}
 		for i := range entries {

@@ -121,6 +121,9 @@ func flatten(data []byte) string {
 			break
 		}
 		text := fmt.Sprint(value)
+		if text == "0001-01-01T00:00:00Z" { // the zero time, in JSON
+			text = "none"
+		}
 		if key := fmt.Sprint(name); value != nil && text != "" && text != "false" && !(unshown[key] && len(text) > 16) {
 			parts = append(parts, key+" "+text)
 		}
