@@ -182,6 +182,7 @@ func (s *Server) start() error {
 	s.metrics = newMetrics(s)
 	s.attestation = attestation.New(c.exchange, s.recordAttestation, s.log)
 	s.protection = keyprotection.New(s.recordRelease, s.log)
+	s.protection.Refused = s.metrics.refused
 	if err := s.configure(c); err != nil {
 		return err
 	}
@@ -198,8 +199,11 @@ func (s *Server) configure(c *configuration) error {
 }
 
 func (s *Server) recordAttestation(r attestation.Report) error {
-	s.metrics.attestation(r)
-	return s.store.Record("attestation", r)
+	err := s.store.Record("attestation", r)
+	if err == nil {
+		s.metrics.attestation(r)
+	}
+	return err
 }
 
 func (s *Server) recordRelease(r keyprotection.Release) error {

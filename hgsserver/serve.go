@@ -45,6 +45,7 @@ type Options struct {
 	Socket    string       // for administrators; empty for SocketFile in the folder of the service
 	Reviewers string       // a socket for reviewers; may be empty
 	Group     int          // of the reviewers' socket, -1 for the server's own
+	Version   string       // of the program, for its metrics; may be empty
 	Ready     func(string) // called with the address for hosts once all are open; may be nil
 }
 
@@ -53,6 +54,7 @@ func (s *Server) Serve(ctx context.Context, o Options) error {
 	if o.Admin != "" && (o.AdminTLS == nil || len(o.AdminTLS.Certificates) == 0) {
 		return errors.New("administration over TLS needs a certificate of the service")
 	}
+	s.metrics.build(o.Version)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var servers []*http.Server
