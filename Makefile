@@ -14,9 +14,10 @@ FUZZTIME ?= 10m
 # of tags for everything, as another would build Fyne's C code once more.
 export GOFLAGS := -tags=x11,gles
 
-DEMO_PACKAGES  := ca-certificates dosfstools gdisk libxml2-utils mtools ntfs-3g openssl qemu-utils wimtools xmlsec1
-TEST_PACKAGES  := $(DEMO_PACKAGES) cloud-init cryptsetup-bin curl dislocker e2fsprogs fdisk gcc libbde-utils libc6-dev \
-	libtss2-tcti-swtpm0 libvhdi-utils perl-base python3-cryptography python3-yaml swtpm swtpm-tools tpm2-tools util-linux xxd xz-utils
+DEMO_PACKAGES  := ca-certificates curl dosfstools gdisk libxml2-utils mtools ntfs-3g openssl qemu-utils swtpm swtpm-tools tpm2-tools \
+	wimtools xmlsec1
+TEST_PACKAGES  := $(DEMO_PACKAGES) cloud-init cryptsetup-bin dislocker e2fsprogs fdisk gcc libbde-utils libc6-dev libtss2-tcti-swtpm0 \
+	libvhdi-utils perl-base python3-cryptography python3-yaml util-linux xxd xz-utils
 GUI_PACKAGES   := gcc libc6-dev libgl-dev libgles-dev libx11-dev libxcursor-dev libxi-dev libxinerama-dev libxrandr-dev libxxf86vm-dev \
 	pkg-config
 WINDOW_PACKAGES := gir1.2-gtk-3.0 imagemagick openbox python3-gi tesseract-ocr tesseract-ocr-eng xdotool xvfb
@@ -28,8 +29,8 @@ BENCH_PACKAGES := ca-certificates cryptsetup-bin dislocker fio gdisk openssl qem
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-build: ## build the command line into bin/
-	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/scutum
+build: ## build the commands into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/scutum ./cmd/hgs ./cmd/hostsim
 
 gui: ## build the desktop into bin/, and open it
 	.ci/setup $(GUI_PACKAGES)
@@ -72,7 +73,7 @@ bench: ## measure signing, encrypting and the HGS beside the limits of the machi
 	go run ./hgsserver/internal/bench
 	go test -run '^$$' -bench . ./...
 
-demo: ## sign and verify a template, make and check shielding data, in demo-out/
+demo: ## sign a template, make shielding data, and release its key to healthy hosts, in demo-out/
 	.ci/setup $(DEMO_PACKAGES)
 	$(MAKE) --no-print-directory build
 	docs/demo/demo.sh

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/scutum-project/scutum/hgsserver/attestation/policy"
 	"github.com/scutum-project/scutum/hgsserver/store"
@@ -86,7 +87,7 @@ func (s *Server) AdminHandler(role Role) http.Handler {
 	read("/v1/check", s.check)
 	change("POST", "/v1/backup", s.writeBackup)
 	mux.Handle("GET /metrics", s.metrics.handler())
-	mux.HandleFunc("GET /health", s.health)
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { s.health(w, true) })
 	return mux
 }
 
@@ -94,19 +95,26 @@ func (s *Server) AdminHandler(role Role) http.Handler {
 func (s *Server) metricsHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.metrics.handler())
-	mux.HandleFunc("GET /health", s.health)
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { s.health(w, false) })
 	return mux
 }
 
-// health says by the status alone whether hosts can attest and get keys.
-func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
+// health says by the status whether hosts can attest and get keys; why not, it says to administrators and reviewers alone.
+func (s *Server) health(w http.ResponseWriter, reasons bool) {
+	status, text := http.StatusOK, "healthy\n"
+	var because strings.Builder
 	for _, p := range s.current.Load().problems(s.now()) {
 		if p.Fatal {
-			http.Error(w, "not healthy", http.StatusServiceUnavailable)
-			return
+			status, text = http.StatusServiceUnavailable, "not healthy\n"
+			because.WriteString(p.What + ": " + p.Remedy + "\n")
 		}
 	}
-	_, _ = io.WriteString(w, "healthy\n") // where the client is gone, there is nobody to tell
+	if reasons {
+		text += because.String()
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text) // where the client is gone, there is nobody to tell
 }
 
 func (s *Server) endpoint(answer func(*call) (any, error)) http.Handler {

@@ -11,8 +11,12 @@ import (
 func (s *Server) status(*call) (any, error) {
 	c := s.current.Load()
 	status := Status{Name: c.Name, Mode: c.Mode, Hosts: len(c.attestation.Hosts), HostKeys: len(c.attestation.HostKeys),
-		Policies: len(c.attestation.Policies.Administrator), Certificates: len(c.certs), Signers: len(c.signers), Problems: s.problems(c)}
-	err := s.store.View(func(tx *store.Tx) (err error) {
+		Policies: len(c.attestation.Policies.Administrator), Certificates: len(c.certs), Signers: len(c.signers), Problems: s.problems(c), DenyBefore: c.DenyBefore}
+	var err error
+	if status.LastBackup, err = s.lastBackup(); err != nil {
+		return nil, err
+	}
+	err = s.store.View(func(tx *store.Tx) (err error) {
 		status.Audit, err = tx.Head()
 		return err
 	})
@@ -42,10 +46,16 @@ func (s *Server) changeSettings(c *call) (any, error) {
 			settings.MaxOfflineUnwraps = *n.MaxOfflineUnwraps
 		}
 		if n.DenyBefore != nil {
+			if err := s.checkDenyBefore(*n.DenyBefore); err != nil {
+				return err
+			}
 			settings.DenyBefore = n.DenyBefore.UTC()
 		}
 		if n.DenyAllSoFar { // certificates have the second in which they were issued
 			settings.DenyBefore = s.now().UTC().Truncate(time.Second).Add(time.Second)
+		}
+		if n.AuditRetentionDays != nil {
+			settings.AuditRetentionDays = *n.AuditRetentionDays
 		}
 		if n.Listening != nil {
 			if err := n.Listening.check(); err != nil {
@@ -55,6 +65,9 @@ func (s *Server) changeSettings(c *call) (any, error) {
 		}
 		return putJSON(tx, store.Configuration, settingsKey, settings)
 	})
+	if err == nil && n.AuditRetentionDays != nil {
+		err = s.retain()
+	}
 	return settings, err
 }
 
@@ -62,7 +75,9 @@ func (s *Server) changeSettings(c *call) (any, error) {
 func (s *Server) check(*call) (any, error) {
 	check := Check{Problems: s.problems(s.current.Load())}
 	err := s.store.View(func(tx *store.Tx) (err error) {
-		check.Audit, err = tx.VerifyAudit()
+		if check.Anchor, err = tx.AuditAnchor(); err == nil {
+			check.Audit, err = tx.VerifyAudit()
+		}
 		return err
 	})
 	if err != nil {

@@ -2,10 +2,14 @@ package hgsserver
 
 import (
 	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -237,4 +241,55 @@ func TestClientSaysWhatToDo(t *testing.T) {
 	}
 	require.NoError(t, r.stop())
 	require.NoError(t, stopHosts())
+}
+
+func TestCheckServer(t *testing.T) {
+	authority, service := newAuthority(t, net.IPv4(192, 0, 2, 1), "hgs.example.com")
+	alone, _ := newIdentity(t, "service", time.Hour)
+	other, _ := newIdentity(t, "other", time.Hour)
+	now := time.Now()
+	for name, c := range map[string]struct {
+		shown *x509.Certificate
+		host  string
+		given *x509.Certificate
+		at    time.Time
+		says  string
+	}{
+		"itself, whatever its name": {alone.Certificate, "elsewhere", alone.Certificate, now, ""},
+		"itself, but ended":         {alone.Certificate, "elsewhere", alone.Certificate, now.Add(2 * time.Hour), "the service needs another one"},
+		"itself, of an authority":   {service, "elsewhere", service, now, ""},
+		"issued, by name":           {service, "hgs.example.com", authority, now, ""},
+		"issued, by address":        {service, "192.0.2.1", authority, now, ""},
+		"issued, but ended":         {service, "hgs.example.com", authority, now.Add(2 * time.Hour), "expired"},
+		"issued for another name":   {service, "other.example.com", authority, now, "not other.example.com"},
+		"issued for another IP":     {service, "192.0.2.2", authority, now, "not 192.0.2.2"},
+		"issued by another one":     {service, "hgs.example.com", other.Certificate, now, "neither the given one nor issued by it"},
+		"another one":               {alone.Certificate, "hgs.example.com", other.Certificate, now, "neither the given one nor issued by it"},
+	} {
+		err := checkServer([]*x509.Certificate{c.shown}, c.host, []*x509.Certificate{c.given}, c.at)
+		if c.says == "" {
+			require.NoError(t, err, name)
+			continue
+		}
+		require.ErrorContains(t, err, c.says, name)
+	}
+	require.ErrorContains(t, checkServer([]*x509.Certificate{service}, "", []*x509.Certificate{authority}, now), "x509: certificate")
+}
+
+// newAuthority makes an authority, and a certificate that it issued.
+func newAuthority(t *testing.T, ip net.IP, name string) (authority, issued *x509.Certificate) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	sign := func(c, parent *x509.Certificate) *x509.Certificate {
+		c.SerialNumber, c.NotBefore, c.NotAfter = big.NewInt(1), time.Now().Add(-time.Minute), time.Now().Add(time.Hour)
+		der, err := x509.CreateCertificate(rand.Reader, c, parent, key.Public(), key)
+		require.NoError(t, err)
+		made, err := x509.ParseCertificate(der)
+		require.NoError(t, err)
+		return made
+	}
+	template := &x509.Certificate{Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	authority = sign(template, template)
+	return authority, sign(&x509.Certificate{Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{ip}, DNSNames: []string{name}}, authority)
 }

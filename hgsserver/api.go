@@ -18,6 +18,8 @@ type Status struct {
 	Policies     int        `json:"policies"` // of administrators
 	Certificates int        `json:"certificates"`
 	Signers      int        `json:"signers"`
+	DenyBefore   time.Time  `json:"denyBefore,omitzero"`
+	LastBackup   time.Time  `json:"lastBackup,omitzero"` // of everything
 	Audit        store.Head `json:"audit"`
 	Problems     []Problem  `json:"problems"`
 }
@@ -27,9 +29,11 @@ type SettingsChange struct {
 	Name              *string    `json:"name,omitempty"`
 	Mode              *string    `json:"mode,omitempty"`
 	MaxOfflineUnwraps *uint32    `json:"maxOfflineUnwraps,omitempty"`
-	DenyBefore        *time.Time `json:"denyBefore,omitempty"`
+	DenyBefore        *time.Time `json:"denyBefore,omitempty"`   // zero to deny none
 	DenyAllSoFar      bool       `json:"denyAllSoFar,omitempty"` // sets DenyBefore by the service's own clock
 	Listening         *Listening `json:"listening,omitempty"`    // all of it
+
+	AuditRetentionDays *int `json:"auditRetentionDays,omitempty"` // 0 for ever
 }
 
 // A HostInfo is a registered host, by its TPM or by its key.
@@ -132,8 +136,9 @@ type BackupRequest struct {
 	Mode     string `json:"mode,omitempty"`
 }
 
-// A Check says whether the audit log is whole, up to which entry, and what problems there are.
+// A Check says whether the audit log is whole, after and up to which entry, and what problems there are.
 type Check struct {
+	Anchor   store.Head `json:"anchor"` // the last entry that was removed as it was old
 	Audit    store.Head `json:"audit"`
 	Altered  string     `json:"altered,omitempty"` // why the audit log is not whole
 	Problems []Problem  `json:"problems"`

@@ -43,7 +43,7 @@ func NewRemoteClient(r Remote) (*Client, error) {
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own, nil },
 		InsecureSkipVerify:   true, // VerifyConnection decides
 		VerifyConnection: func(state tls.ConnectionState) error {
-			return checkServer(state.PeerCertificates, state.ServerName, r.Server, time.Now())
+			return checkServer(state.PeerCertificates, u.Hostname(), r.Server, time.Now()) // state.ServerName is empty for an IP address
 		},
 	}
 	transport := &http.Transport{TLSClientConfig: config, TLSHandshakeTimeout: connectTime, Proxy: http.ProxyFromEnvironment,
@@ -76,7 +76,7 @@ func checkServer(chain []*x509.Certificate, name string, given []*x509.Certifica
 		}
 		return nil
 	}
-	o := x509.VerifyOptions{DNSName: name, Intermediates: x509.NewCertPool(), CurrentTime: at}
+	o := x509.VerifyOptions{Intermediates: x509.NewCertPool(), CurrentTime: at}
 	for _, c := range chain[1:] {
 		o.Intermediates.AddCert(c)
 	}
@@ -87,6 +87,9 @@ func checkServer(chain []*x509.Certificate, name string, given []*x509.Certifica
 		}
 	}
 	_, err := own.Verify(o)
+	if err == nil {
+		err = own.VerifyHostname(name) // after its issuer, of which it says more
+	}
 	switch {
 	case err == nil:
 		return nil

@@ -182,6 +182,7 @@ func (s *Server) start() error {
 	s.metrics = newMetrics(s)
 	s.attestation = attestation.New(c.exchange, s.recordAttestation, s.log)
 	s.protection = keyprotection.New(s.recordRelease, s.log)
+	s.protection.Refused = s.metrics.refused
 	if err := s.configure(c); err != nil {
 		return err
 	}
@@ -198,8 +199,11 @@ func (s *Server) configure(c *configuration) error {
 }
 
 func (s *Server) recordAttestation(r attestation.Report) error {
-	s.metrics.attestation(r)
-	return s.store.Record("attestation", r)
+	err := s.store.Record("attestation", r)
+	if err == nil {
+		s.metrics.attestation(r)
+	}
+	return err
 }
 
 func (s *Server) recordRelease(r keyprotection.Release) error {
@@ -209,9 +213,6 @@ func (s *Server) recordRelease(r keyprotection.Release) error {
 	}
 	return err
 }
-
-// Close closes the state.
-func (s *Server) Close() error { return s.store.Close() }
 
 // A change says in the audit log who changed what.
 type change struct {
@@ -292,7 +293,10 @@ func (s *Server) Backup(w io.Writer, password []byte, mode, by string) error {
 	if err := s.store.Record("backup", change{by, map[string]string{"mode": mode}}); err != nil {
 		return err
 	}
-	return s.store.Backup(w, password, buckets...)
+	if err := s.store.Backup(w, password, buckets...); err != nil || mode != "" {
+		return err
+	}
+	return s.backedUp()
 }
 
 // Restore makes the state of a service in a folder of a whole backup.

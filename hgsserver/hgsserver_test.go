@@ -176,7 +176,7 @@ func TestHostAttestsAndGetsAKey(t *testing.T) {
 	// Certificates from before a time are no longer accepted, nor those of the very second.
 	certificate, err := x509.ParseCertificate(reply.Content[0].Content)
 	require.NoError(t, err)
-	later := certificate.NotBefore.Add(time.Hour)
+	later := certificate.NotBefore.Add(time.Minute)
 	s.now = func() time.Time { return certificate.NotBefore.Add(900 * time.Millisecond) }
 	for _, c := range []SettingsChange{{DenyBefore: &later}, {DenyAllSoFar: true}} {
 		mustChange(t, s, "PATCH", "/v1/config", c)

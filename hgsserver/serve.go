@@ -45,14 +45,16 @@ type Options struct {
 	Socket    string       // for administrators; empty for SocketFile in the folder of the service
 	Reviewers string       // a socket for reviewers; may be empty
 	Group     int          // of the reviewers' socket, -1 for the server's own
+	Version   string       // of the program, for its metrics; may be empty
 	Ready     func(string) // called with the address for hosts once all are open; may be nil
 }
 
-// Serve serves until ctx ends, then finishes the requests that are under way; it returns within ten seconds.
+// Serve serves until ctx ends, then finishes the requests that are under way; it returns within eight seconds.
 func (s *Server) Serve(ctx context.Context, o Options) error {
 	if o.Admin != "" && (o.AdminTLS == nil || len(o.AdminTLS.Certificates) == 0) {
 		return errors.New("administration over TLS needs a certificate of the service")
 	}
+	s.metrics.build(o.Version)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var servers []*http.Server
@@ -110,6 +112,7 @@ func (s *Server) Serve(ctx context.Context, o Options) error {
 		o.Ready(address)
 	}
 	go s.renewing(ctx)
+	go s.retaining(ctx)
 	<-ctx.Done()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("serving: %w", err)
@@ -204,7 +207,7 @@ func (s *Server) Handler() http.Handler {
 			defer l.release(from)
 		}
 		// All of a request is there before work on it begins, so that a slow client keeps no other from being served.
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		body, err := readBody(w, r)
 		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 			http.Error(w, "the request is too large", http.StatusRequestEntityTooLarge)
 			return
@@ -221,6 +224,14 @@ func (s *Server) Handler() http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// readBody reads the body of a request, whose length is as the client says, or not.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	const usual = 32 << 10 // bytes
+	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), usual)+bytes.MinRead))
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
+	return body.Bytes(), err
 }
 
 // listenUnix opens a socket with permissions. One that a server which has ended left behind is taken away: the caller has the

@@ -2,15 +2,19 @@ package hgsserver
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 )
 
-// shutdownLimit is how long requests that are under way have to finish. With what nobody asks on, and what has not sent a whole
-// header, it ends at once.
-const shutdownLimit = 10 * time.Second
+// shutdownLimit is how long requests that are under way have to finish, and closeLimit what they read of the state after that:
+// ten seconds together. Connections on which nothing is asked, or no whole header has come, end at once.
+const (
+	shutdownLimit = 8 * time.Second
+	closeLimit    = 2 * time.Second
+)
 
 // silent are the connections without a request yet. An http.Server would wait for the first one, for five seconds.
 type silent struct {
@@ -39,6 +43,19 @@ func (s *silent) close() {
 	s.ending = true
 	for c := range s.conns {
 		go c.Close() // over TLS it may take time to say so
+	}
+}
+
+// Close closes the state. A request that outlived the end of Serve, and reads it still, is left to end with the program: then
+// Close fails, after two seconds.
+func (s *Server) Close() error {
+	closed := make(chan error, 1)
+	go func() { closed <- s.store.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(closeLimit):
+		return errors.New("closing the state: a request was still reading it")
 	}
 }
 

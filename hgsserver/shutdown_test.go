@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/scutum-project/scutum/hgsserver/store"
 )
 
 // TestSilentConnectionsDoNotDelayTheEnd has every listener with connections that say nothing, little, or nothing more.
@@ -68,4 +70,24 @@ func TestRequestsUnderWayDelayTheEndNoLonger(t *testing.T) {
 	require.NoError(t, stop())
 	require.Less(t, time.Since(start), shutdownLimit+2*time.Second)
 	require.NoError(t, s.Close())
+}
+
+// TestCloseWaitsForNoEndlessReader has a request read the state that outlives the service.
+func TestCloseWaitsForNoEndlessReader(t *testing.T) {
+	s := open(t, newService(t))
+	reading, end, ended := make(chan bool), make(chan bool), make(chan error)
+	go func() {
+		ended <- s.store.View(func(*store.Tx) error {
+			reading <- true
+			<-end
+			return nil
+		})
+	}()
+	<-reading
+	start := time.Now()
+	require.ErrorContains(t, s.Close(), "a request was still reading it")
+	require.Less(t, time.Since(start), closeLimit+2*time.Second)
+	end <- true
+	require.NoError(t, <-ended)
+	require.NoError(t, s.Close()) // once nobody reads
 }

@@ -19,6 +19,7 @@ import (
 // Entries of the bucket Configuration, and prefixes in buckets with several kinds of entries.
 const (
 	settingsKey    = "settings"
+	backupKey      = "last-backup"
 	exchangeKey    = "attestation-key" // under which the remote-TPM exchange keeps its state
 	hostPrefix     = "host/"
 	rootPrefix     = "tpm-root/"
@@ -37,6 +38,9 @@ type Settings struct {
 	MaxOfflineUnwraps uint32    `json:"maxOfflineUnwraps"`
 	DenyBefore        time.Time `json:"denyBefore,omitzero"` // no health certificate from before is accepted
 	Listening         Listening `json:"listening,omitzero"`  // from the next start on
+
+	// AuditRetentionDays says how long entries of the audit log are kept at least; 0 for ever.
+	AuditRetentionDays int `json:"auditRetentionDays,omitempty"`
 }
 
 // The modes as administrators write them.
@@ -67,7 +71,7 @@ func (s *Settings) check() error {
 		return fmt.Errorf("the name of a service has 1 to %d letters, digits and other characters that print, as host names have", maxServiceName)
 	}
 	_, err := s.mode()
-	return err
+	return errors.Join(err, checkRetention(s.AuditRetentionDays))
 }
 
 // A configuration is all of a store that the two services work by.

@@ -5,7 +5,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -197,44 +196,4 @@ func certCommand() *cobra.Command {
 		listCommand("cert", "List the certificates", "/v1/certs", certificateRow),
 		namedCommand("primary THUMBPRINT", "Make a certificate the primary one for its use", "hgs cert primary 01234567", "PATCH", "/v1/certs", "is primary"),
 		namedCommand("remove THUMBPRINT", "Take a certificate away: keys that are wrapped for it alone are lost", "hgs cert remove 01234567", "DELETE", "/v1/certs", "is removed"))
-}
-
-func signerCommand() *cobra.Command {
-	show := cli.Leaf("show", "Print the certificates of this service's attestation signers, as PEM", "hgs signer show >signers.pem", func(cmd *cobra.Command, _ []string) error {
-		var list, own []hgsserver.CertificateInfo
-		if err := ask(cmd, "GET", "/v1/signers", nil, &list); err != nil {
-			return err
-		}
-		for _, c := range list {
-			if c.Use == "own" {
-				own = append(own, c)
-			}
-		}
-		if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
-			return cli.Report(cmd, cli.OrEmpty(own), nil)
-		}
-		for _, c := range own {
-			if err := pem.Encode(cmd.OutOrStdout(), &pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	trust := cli.Leaf("trust FILE", "Accept the health certificates of another attestation signer", "hgs signer trust other.pem", func(cmd *cobra.Command, args []string) error {
-		return addCertificate(cmd, "/v1/signers", args[0])
-	})
-	deny := cli.Leaf("deny-before TIME", "Accept no health certificate that was issued before a time (RFC 3339, or now)", "hgs signer deny-before now",
-		func(cmd *cobra.Command, args []string) error {
-			if args[0] == "now" {
-				return changeSettings(cmd, hgsserver.SettingsChange{DenyAllSoFar: true})
-			}
-			at, err := time.Parse(time.RFC3339, args[0])
-			if err != nil {
-				return cli.UsageError(cmd, fmt.Errorf("%q is not a time such as %s", args[0], time.Now().UTC().Format(time.RFC3339)))
-			}
-			return changeSettings(cmd, hgsserver.SettingsChange{DenyBefore: &at})
-		})
-	return cli.Group("signer", "Say whose health certificates are accepted", show, trust, deny,
-		listCommand("signer", "List the attestation signers whose health certificates are accepted", "/v1/signers", certificateRow),
-		namedCommand("distrust THUMBPRINT", "No longer accept an attestation signer that was trusted", "hgs signer distrust 0123...", "DELETE", "/v1/signers", "is no longer trusted"))
 }

@@ -91,6 +91,10 @@ func exportReport(cmd *cobra.Command, path string, query url.Values) error {
 		return err
 	}
 	defer f.Discard()
+	service, err := client(cmd)
+	if err != nil {
+		return err
+	}
 	query.Set("limit", strconv.Itoa(reportPage))
 	facts := struct {
 		File    string `json:"file"`
@@ -100,7 +104,7 @@ func exportReport(cmd *cobra.Command, path string, query url.Values) error {
 	for after, more := uint64(0), true; more; {
 		query.Set("after", strconv.FormatUint(after, 10))
 		var entries []store.Entry
-		if err := ask(cmd, "GET", "/v1/report?"+query.Encode(), nil, &entries); err != nil {
+		if err := service.Do(cmd.Context(), "GET", "/v1/report?"+query.Encode(), nil, &entries); err != nil {
 			return err
 		}
 		for i := range entries {
@@ -133,5 +137,8 @@ func showLog(s *cli.Sheet, c *hgsserver.Check) {
 		s.Facts("audit log", c.Altered)
 		return
 	}
-	s.Facts("audit log", fmt.Sprintf("whole, %d entries, %x", c.Audit.Sequence, c.Audit.Hash))
+	s.Facts("audit log", fmt.Sprintf("whole, from entry %d to %d, %x", c.Anchor.Sequence+1, c.Audit.Sequence, c.Audit.Hash))
+	if c.Anchor.Sequence > 0 {
+		s.Facts("removed", fmt.Sprintf("the entries up to %d, as they were old; the hash of that one was %x", c.Anchor.Sequence, c.Anchor.Hash))
+	}
 }

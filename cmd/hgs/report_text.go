@@ -28,6 +28,12 @@ func describe(e *store.Entry, all bool) (said string, besides []string) {
 			return describeRelease(&r)
 		}
 	}
+	if e.Kind == store.AuditRemoved {
+		var r store.Removal
+		if json.Unmarshal(e.Data, &r) == nil {
+			return fmt.Sprintf("%d entries from before %s were removed, up to number %d with hash %x", r.Entries, cli.Moment(r.Before), r.Sequence, r.Hash), nil
+		}
+	}
 	var change struct {
 		By   string          `json:"by"`
 		What json.RawMessage `json:"what"`
@@ -115,6 +121,9 @@ func flatten(data []byte) string {
 			break
 		}
 		text := fmt.Sprint(value)
+		if text == "0001-01-01T00:00:00Z" { // the zero time, in JSON
+			text = "none"
+		}
 		if key := fmt.Sprint(name); value != nil && text != "" && text != "false" && !(unshown[key] && len(text) > 16) {
 			parts = append(parts, key+" "+text)
 		}

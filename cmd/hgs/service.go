@@ -138,7 +138,7 @@ func serveCommand() *cobra.Command {
 		if err != nil {
 			return errors.Join(err, s.Close())
 		}
-		o.Socket, o.Reviewers, o.Group = given(cmd, "socket", ""), reviewers, number
+		o.Socket, o.Reviewers, o.Group, o.Version = given(cmd, "socket", ""), reviewers, number, version
 		return errors.Join(s.Serve(cmd.Context(), o), s.Close())
 	})
 	listening.add(cmd)

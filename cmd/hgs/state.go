@@ -5,6 +5,7 @@ import (
 	"io"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,7 +58,8 @@ func statusCommand() *cobra.Command {
 		return cli.Report(cmd, st, func(s *cli.Sheet) {
 			s.Facts("service", st.Name, "mode", st.Mode, "TPM hosts", strconv.Itoa(st.Hosts), "host keys", strconv.Itoa(st.HostKeys),
 				"policies added", strconv.Itoa(st.Policies), "certificates", strconv.Itoa(st.Certificates), "attestation signers", strconv.Itoa(st.Signers),
-				"audit log", fmt.Sprintf("%d entries, %x", st.Audit.Sequence, st.Audit.Hash))
+				"deny before", cli.Moment(st.DenyBefore), "last backup", backupText(st.LastBackup),
+				"audit log", fmt.Sprintf("up to entry %d, %x", st.Audit.Sequence, st.Audit.Hash))
 			showProblems(s, st.Problems)
 		})
 	})
@@ -66,7 +68,7 @@ func statusCommand() *cobra.Command {
 func showSettings(cmd *cobra.Command, c hgsserver.Settings) error {
 	return cli.Report(cmd, c, func(s *cli.Sheet) {
 		s.Facts(append([]string{"name", c.Name, "mode", c.Mode, "offline unwraps", strconv.FormatUint(uint64(c.MaxOfflineUnwraps), 10),
-			"deny before", cli.Moment(c.DenyBefore)}, listeningFacts(c.Listening)...)...)
+			"deny before", cli.Moment(c.DenyBefore), "audit retention", retentionText(c.AuditRetentionDays)}, listeningFacts(c.Listening)...)...)
 	})
 }
 
@@ -76,6 +78,35 @@ func changeSettings(cmd *cobra.Command, change hgsserver.SettingsChange) error {
 		return err
 	}
 	return showSettings(cmd, c)
+}
+
+func backupText(at time.Time) string {
+	if at.IsZero() {
+		return "never"
+	}
+	return cli.Moment(at)
+}
+
+const forever = "forever"
+
+func retentionText(days int) string {
+	if days == 0 {
+		return forever
+	}
+	return strconv.Itoa(days) + "d"
+}
+
+// parseRetention reads a number of days, such as 400d, or forever, which is 0.
+func parseRetention(text string) (int, error) {
+	if text == forever {
+		return 0, nil
+	}
+	if days, found := strings.CutSuffix(text, "d"); found {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil && n > 0 {
+			return int(n), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is no number of days, such as 400d, and not %s", text, forever)
 }
 
 func modeCommand() *cobra.Command {
@@ -93,16 +124,26 @@ func configCommand() *cobra.Command {
 		}
 		return showSettings(cmd, c)
 	})
-	var name string
+	var name, retention string
 	var unwraps uint32
 	var listening listeningFlags
-	set := cli.Leaf("set", "Change settings", "hgs config set --max-offline-unwraps 10", func(cmd *cobra.Command, _ []string) error {
+	set := cli.Leaf("set", "Change settings", `hgs config set --max-offline-unwraps 10
+  hgs config set --listen :443 --tls-cert /etc/hgs/tls.pem --tls-key /etc/hgs/tls.key
+  hgs config set --admin-listen 192.0.2.1:8443 --admin-cert /etc/hgs/admin.pem --admin-key /etc/hgs/admin.key
+  hgs config set --metrics off`, func(cmd *cobra.Command, _ []string) error {
 		var change hgsserver.SettingsChange
 		if cmd.Flags().Changed("name") {
 			change.Name = &name
 		}
 		if cmd.Flags().Changed("max-offline-unwraps") {
 			change.MaxOfflineUnwraps = &unwraps
+		}
+		if retention != "" {
+			days, err := parseRetention(retention)
+			if err != nil {
+				return cli.UsageError(cmd, err)
+			}
+			change.AuditRetentionDays = &days
 		}
 		var err error
 		if change.Listening, err = listening.change(cmd); err != nil {
@@ -118,6 +159,8 @@ func configCommand() *cobra.Command {
 	})
 	set.Flags().StringVar(&name, "name", "", "the `NAME` of the service")
 	set.Flags().Uint32Var(&unwraps, "max-offline-unwraps", 0, "how often hosts may use a key again without asking; 0 allows no caching")
+	set.Flags().StringVar(&retention, "audit-retention", "", "how long entries of the audit log are kept, such as `400d`, or forever; "+
+		"older ones are removed at once and then every day: see hgs report --export")
 	listening.add(set)
 	return cli.Group("config", "Show and change the settings", show, set)
 }

@@ -14,6 +14,7 @@ cd "$out"
 
 source "$here/sign-template.sh"
 source "$here/shielding-data.sh"
+source "$here/host-guardian-service.sh"
 
 table
 printf '\nThe files are in %s\n' "$PWD"

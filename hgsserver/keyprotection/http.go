@@ -76,5 +76,8 @@ func (s *Service) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	} else {
 		s.log.Warn("key protection refused", "remote", r.RemoteAddr, "code", string(answer.Code), "reason", answer.Message)
 	}
+	if s.Refused != nil {
+		s.Refused(answer.Code)
+	}
 	kps.WriteError(w, answer)
 }

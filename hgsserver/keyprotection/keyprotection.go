@@ -57,6 +57,8 @@ type Release struct {
 
 // A Service answers requests. Its methods may be called at the same time.
 type Service struct {
+	Refused func(kps.Code) // is called with every request that is answered with an error; may be nil, and is set before the first one
+
 	record func(Release) error
 	log    *slog.Logger
 	now    func() time.Time

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"go.etcd.io/bbolt"
 )
 
 const hashSize = sha256.Size
@@ -47,34 +45,35 @@ type Head struct {
 	Hash     []byte `json:"hash"`
 }
 
-// Record adds an entry in a transaction of its own. Those of several callers share a sync of the disk. When it returns without
-// an error, the entry is on the disk.
-func (s *Store) Record(kind string, data any) error {
-	return s.db.Batch(func(tx *bbolt.Tx) error { return (&Tx{s, tx}).Record(kind, data) })
-}
-
 // Record adds an entry. The data is written as JSON.
 func (tx *Tx) Record(kind string, data any) error {
 	text, err := json.Marshal(data)
 	if err != nil {
 		return fmt.Errorf("recording %s: %w", kind, err)
 	}
+	return tx.record(&recording{kind: kind, data: text})
+}
+
+// record adds entries.
+func (tx *Tx) record(all ...*recording) error {
 	head, err := tx.Head()
 	if err != nil {
 		return err
 	}
-	e := &Entry{Sequence: head.Sequence + 1, Time: time.Now().UTC().Truncate(time.Millisecond), Kind: kind, Data: text}
-	e.Hash = e.Sum(head.Hash)
-	value, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("recording %s: %w", kind, err)
+	tx.bucket(Audit).FillPercent = 0.9 // entries come in order
+	for _, r := range all {
+		e := &Entry{Sequence: head.Sequence + 1, Time: time.Now().UTC().Truncate(time.Millisecond), Kind: r.kind, Data: r.data}
+		e.Hash = e.Sum(head.Hash)
+		value, err := json.Marshal(e)
+		if err != nil {
+			return fmt.Errorf("recording %s: %w", r.kind, err)
+		}
+		if err := tx.put(Audit, sequenceKey(e.Sequence), value); err != nil {
+			return err
+		}
+		head = Head{e.Sequence, e.Hash}
 	}
-	b := tx.bucket(Audit)
-	b.FillPercent = 0.9 // entries come in order
-	if err := tx.put(Audit, sequenceKey(e.Sequence), value); err != nil {
-		return err
-	}
-	return tx.setHead(Head{e.Sequence, e.Hash})
+	return tx.setHead(head)
 }
 
 func sequenceKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
@@ -129,8 +128,8 @@ func parseEntry(key, value []byte) (*Entry, error) {
 	return &e, nil
 }
 
-// VerifyAudit reads the whole log and says whether it is whole, from the first entry to the head that it gives. It fails with
-// ErrAudit, or ErrAltered.
+// VerifyAudit reads the whole log and says whether it is whole, from its anchor to the head that it gives. It fails with ErrAudit,
+// or ErrAltered.
 func (tx *Tx) VerifyAudit() (Head, error) {
 	head, err := tx.Head()
 	if err != nil {
@@ -148,16 +147,24 @@ func (tx *Tx) VerifyAudit() (Head, error) {
 
 // follow goes from entry to entry and gives where they end.
 func (tx *Tx) follow() (Head, error) {
-	last := Head{Hash: make([]byte, hashSize)}
-	err := tx.Entries(0, func(e *Entry) error {
-		if e.Sequence != last.Sequence+1 {
-			return fmt.Errorf("%w: entry %d follows entry %d", ErrAudit, e.Sequence, last.Sequence)
-		}
-		if !bytes.Equal(e.Hash, e.Sum(last.Hash)) {
-			return fmt.Errorf("%w: entry %d does not follow from the one before", ErrAudit, e.Sequence)
-		}
-		last = Head{e.Sequence, e.Hash}
-		return nil
+	last, err := tx.AuditAnchor()
+	if err != nil {
+		return Head{}, err
+	}
+	err = tx.Entries(0, func(e *Entry) (err error) {
+		last, err = e.after(last)
+		return err
 	})
 	return last, err
+}
+
+// after gives where the log ends with the entry, which must follow from what was its end before.
+func (e *Entry) after(last Head) (Head, error) {
+	if e.Sequence != last.Sequence+1 {
+		return last, fmt.Errorf("%w: entry %d follows entry %d", ErrAudit, e.Sequence, last.Sequence)
+	}
+	if !bytes.Equal(e.Hash, e.Sum(last.Hash)) {
+		return last, fmt.Errorf("%w: entry %d does not follow from the one before", ErrAudit, e.Sequence)
+	}
+	return Head{e.Sequence, e.Hash}, nil
 }

@@ -69,13 +69,13 @@ const (
 	wrappedKey        = "key"
 	headKey           = "audit-head"
 	lockWait          = time.Second
-	batchDelay        = 2 * time.Millisecond // how long Record waits for others, to share a sync with them
 )
 
 // A Store is an open file. Its methods may be called at the same time.
 type Store struct {
-	db   *bbolt.DB
-	aead cipher.AEAD
+	db    *bbolt.DB
+	aead  cipher.AEAD
+	group group
 }
 
 // Create makes an empty store. It never takes the place of a file: then it fails with fs.ErrExist.
@@ -128,7 +128,7 @@ func initialize(db *bbolt.DB, passphrase []byte, fill func(*Store) error) error 
 	if err != nil {
 		return err
 	}
-	s := &Store{db, newGCM(key)}
+	s := &Store{db: db, aead: newGCM(key)}
 	err = s.Update(func(tx *Tx) error {
 		for _, b := range append(Buckets(), meta) {
 			if _, err := tx.tx.CreateBucket([]byte(b)); err != nil {
@@ -200,7 +200,6 @@ func open(path string, passphrase []byte) (*Store, error) {
 		_ = db.Close()
 		return nil, ErrLocked
 	}
-	db.MaxBatchDelay = batchDelay
 	var wrapped []byte
 	err = db.View(func(tx *bbolt.Tx) error {
 		for _, b := range append(Buckets(), meta) {
@@ -224,7 +223,7 @@ func open(path string, passphrase []byte) (*Store, error) {
 		return nil, err
 	}
 	defer clear(key)
-	return &Store{db, newGCM(key)}, nil
+	return &Store{db: db, aead: newGCM(key)}, nil
 }
 
 func isAt(f *os.File, path string) bool {

@@ -28,7 +28,7 @@ func Parse(data []byte) (*Node, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("reading XML: it is not UTF-8")
 	}
-	if at := bytes.IndexFunc(data, notChar); at >= 0 {
+	if at := indexNotChar(data); at >= 0 {
 		return nil, fmt.Errorf("reading XML: illegal character at byte %d", at)
 	}
 	document := strings.TrimPrefix(string(data), "\uFEFF") // byte order mark
@@ -51,6 +51,17 @@ func Parse(data []byte) (*Node, error) {
 // notChar says whether a document cannot have this character (XML 1.0 section 2.2).
 func notChar(r rune) bool {
 	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == '\ufffe' || r == '\uffff'
+}
+
+// indexNotChar gives the first byte of a character that a document cannot have, and -1 where there is none.
+func indexNotChar(data []byte) int {
+	for i, c := range data {
+		if c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0xef && bytes.HasPrefix(data[i+1:], []byte{0xbf, 0xbe}) ||
+			c == 0xef && bytes.HasPrefix(data[i+1:], []byte{0xbf, 0xbf}) { // U+FFFE and U+FFFF
+			return i
+		}
+	}
+	return -1
 }
 
 type parser struct {

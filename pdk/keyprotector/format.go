@@ -41,9 +41,13 @@ const protectorXML = `<?xml version="1.0" encoding="utf-8"?>` + "\n" + `<Protect
 	`<KeyDerivationMethod Algorithm="` + algHKDF + `"><Parameters>` + hkdfBeforeSalt + `%s` + hkdfAfterSalt + `</Parameters></KeyDerivationMethod>` +
 	`%s</TransportKeySignature><GuardianSignature WrappingId="%d">%s</GuardianSignature></Protector>` + "\n"
 
+// usualWrapping is the size of a wrapping with keys of 2048 bits in XML, about.
+const usualWrapping = 6 << 10
+
 // wrappingsXML writes the element Wrappings as a document of its own, in canonical form.
 func wrappingsXML(wrappings []wrapping) []byte {
 	var b bytes.Buffer
+	b.Grow(len(wrappings) * usualWrapping)
 	b.WriteString(`<Wrappings xmlns="` + namespace + `">`)
 	for _, w := range wrappings {
 		fmt.Fprintf(&b, wrappingXML, w.id, toBase64(w.signing.Raw), w.parent, w.signingSignature.xml(),

@@ -89,8 +89,8 @@ func (r *reader) bytes(n *excc14n.Node) []byte {
 
 // base64 gives nil for a text that its bytes would not be written as.
 func (r *reader) base64(s string) []byte {
-	data, err := base64.StdEncoding.DecodeString(s)
-	if err != nil || toBase64(data) != s {
+	data, err := base64.StdEncoding.Strict().DecodeString(s)
+	if err != nil || strings.ContainsAny(s, "\r\n") { // the decoder skips line breaks
 		return nil
 	}
 	return data

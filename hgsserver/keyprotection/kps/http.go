@@ -20,14 +20,15 @@ func ReadRequest(w http.ResponseWriter, r *http.Request) (*Request, error) {
 		(err != nil || kind != "application/xml" && kind != "text/xml" || !isUTF8(params["charset"])) {
 		return nil, invalid("its content type is %.64q, not application/xml in UTF-8", r.Header.Get("Content-Type"))
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxMessage))
-	if err != nil {
+	const usual = 32 << 10 // bytes
+	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), usual)+bytes.MinRead))
+	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, MaxMessage)); err != nil {
 		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 			return nil, invalid("it has more than %d bytes", MaxMessage)
 		}
 		return nil, fmt.Errorf("reading a request to roll a transport key: %w", err)
 	}
-	return ParseRequest(body)
+	return ParseRequest(body.Bytes())
 }
 
 func isUTF8(charset string) bool { return charset == "" || strings.EqualFold(charset, "utf-8") }

@@ -115,7 +115,8 @@ type Response struct {
 
 // Bytes is the response on the wire.
 func (r *Response) Bytes() []byte {
-	return fmt.Appendf(nil, xmlDeclaration+`<RollTransportKeyResponse xmlns="`+namespace+`">`+
+	size := base64.StdEncoding.EncodedLen(len(r.Egress)+len(r.TransferKey)+len(r.WrappingKey)+len(r.TransportKeys)) + 1<<10
+	return fmt.Appendf(make([]byte, 0, size), xmlDeclaration+`<RollTransportKeyResponse xmlns="`+namespace+`">`+
 		`<EgressProtector>%s</EgressProtector><EncryptedTransferKey>%s</EncryptedTransferKey>`+
 		`<EncryptedWrappingKey>%s</EncryptedWrappingKey><EncryptedTransportKeys>%s</EncryptedTransportKeys>`+
 		`</RollTransportKeyResponse>`+"\n", toBase64(r.Egress), toBase64(r.TransferKey), toBase64(r.WrappingKey), toBase64(r.TransportKeys))

@@ -56,13 +56,10 @@ func readBytes(n *excc14n.Node) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text = strings.Map(func(r rune) rune {
-		if strings.ContainsRune(whiteSpace, r) {
-			return -1
-		}
-		return r
-	}, text)
-	data, err := base64.StdEncoding.Strict().DecodeString(text)
+	data, err := base64.StdEncoding.Strict().DecodeString(text) // as it is nearly always written
+	if err != nil {
+		data, err = base64.StdEncoding.Strict().DecodeString(strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "").Replace(text))
+	}
 	if err != nil || len(data) == 0 {
 		return nil, invalid("%s is empty, or not base64", n.Local)
 	}
