@@ -28,6 +28,10 @@ func copyOf(t *testing.T, path string) string {
 // TestEncryptTemplate encrypts and signs a template, and finds it fit.
 func TestEncryptTemplate(t *testing.T) {
 	path := copyOf(t, volumetest.Windows(t, volumetest.Options{}))
+	before, err := os.ReadFile(path)
+	require.NoError(t, err)
+	hard := filepath.Join(t.TempDir(), "hard.vhdx")
+	require.NoError(t, os.Link(path, hard))
 	link := filepath.Join(t.TempDir(), "link.vhdx")
 	require.NoError(t, os.Symlink(path, link))
 	o, last := signOptions(t), int64(0)
@@ -42,6 +46,9 @@ func TestEncryptTemplate(t *testing.T) {
 	info, err := os.Lstat(path)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o640), info.Mode())
+	after, err := os.ReadFile(hard)
+	require.NoError(t, err)
+	require.True(t, string(before) == string(after), "another hard link keeps the old content")
 	d, err := vhdx.OpenAlone(path)
 	require.NoError(t, err)
 	defer d.Close()

@@ -47,6 +47,7 @@ type Info struct {
 	Protectors      []Protector
 	MetadataOffsets [3]int64
 	MetadataGood    [3]bool // which of the three copies are whole
+	MetadataDiffer  bool    // those that are whole are not the same: a change was interrupted, or somebody forged one
 }
 
 // Open reads the header and the metadata of a volume of size bytes. Of the three copies of the metadata the newest good one
@@ -91,7 +92,7 @@ func (v *Volume) Info() Info {
 	info := Info{
 		ID: m.id, Created: m.created.time(), Method: Method(m.methods[0]), Size: v.size, SectorSize: v.header.sectorSize,
 		ToGo: v.header.toGo, EncryptOnWrite: v.header.eow, EncryptedSize: int64(min(m.encryptedSize, uint64(v.size))),
-		MetadataGood: v.good,
+		MetadataGood: v.good, MetadataDiffer: len(v.copies) > 1,
 	}
 	for _, d := range m.data {
 		if d.role == roleDescription && d.kind == kindText {

@@ -23,6 +23,9 @@ func checkPrepared(r *io.SectionReader) error {
 		return errors.New("it is made for removable drives")
 	case !info.Encrypted:
 		return bitlocker.ErrConverting
+	case info.MetadataGood != [3]bool{true, true, true} || info.MetadataDiffer:
+		// Programs differ in which copy they take, and so in what opens the volume.
+		return errors.New("the three copies of its metadata are not the same")
 	}
 	for _, p := range info.Protectors {
 		if p.Kind != bitlocker.ClearKeyProtector {
