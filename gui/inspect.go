@@ -248,10 +248,10 @@ func verificationOf(v *model.Verification) []fyne.CanvasObject {
 			if files := filesText(v.Files[i]); files != "" {
 				facts = append(facts, lang.L("Files"), files)
 			}
-			below = append(below, widgets.Branch{Title: fmt.Sprintf("%s · %s", widgets.RoleName(a.Role), rangeText(a.OnDisk)), Facts: facts})
+			below = append(below, widgets.Branch{Open: i == 0, Title: fmt.Sprintf("%s · %s", widgets.RoleName(a.Role), rangeText(a.OnDisk)), Facts: facts})
 		}
 		all = append(all, widgets.NewTree(widgets.Branch{
-			Title: lang.L("Altered ranges: {{.Count}}", map[string]any{"Count": len(ranges)}), Below: below}))
+			Title: lang.L("Altered ranges: {{.Count}}", map[string]any{"Count": len(ranges)}), Open: true, Below: below}))
 	}
 	return all
 }

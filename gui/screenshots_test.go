@@ -1,6 +1,7 @@
 package gui
 
 import (
+	"encoding/pem"
 	"flag"
 	"fmt"
 	"image/color"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scutum-project/scutum/gui/translation"
+	"github.com/scutum-project/scutum/signing"
 	"github.com/scutum-project/scutum/vhdx/volume/volumetest"
 )
 
@@ -41,14 +43,22 @@ func screens(t *testing.T, folder string) []screen {
 	signed := named(disk, "windows-server-2025.vhdx")
 	altered := named(disk, "altered.vhdx")
 	volumetest.Run(t, "qemu-io", "-f", "vhdx", "-c", "write -P 0xa5 150m 3m", altered)
-	pem := named(certificate, "contoso.pem")
+	certificate = named(certificate, "contoso.pem")
 	fresh := named(volumetest.Windows(t, volumetest.Options{OSSize: 256 << 20}), "template.vhdx")
-	verify := func(d *driver, path string) {
+	verify := func(d *driver, path, trusted string) {
 		d.w.Open(path)
 		d.settle()
-		d.enter("Certificate of the signer whom you trust (optional)", pem)
+		d.enter("Certificate of the signer whom you trust (optional)", trusted)
 		d.tap("Verify every byte")
 	}
+	prepared, other := named(fresh, "prepared.vhdx"), filepath.Join(folder, "signer.pem")
+	id, err := signing.NewLabIdentity("Contoso templates", signing.P256, 24*time.Hour)
+	require.NoError(t, err)
+	_, err = signing.EncryptTemplate(t.Context(), prepared, 0, signing.SignOptions{
+		Identity: id, Name: "Windows Server 2025", Version: signing.Version{1, 0, 0, 0}})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(other, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: id.Certificate.Raw}), 0o600))
+	alterMFT(t, prepared)
 	answer := unattend(t, folder)
 	shielding := named(answer, "vm01.pdk") // until a screen makes it
 	north := named(fabric(t, "Fabric North", 2*365*24*time.Hour), "fabric-north.xml")
@@ -78,8 +88,9 @@ func screens(t *testing.T, folder string) []screen {
 		{"shielding-review", wizard(4), false},
 		{"shielding-summary", wizard(5), false},
 		{"inspect", func(d *driver) { d.w.Open(signed); d.settle() }, false},
-		{"verify-intact", func(d *driver) { verify(d, signed) }, false},
-		{"verify-altered", func(d *driver) { verify(d, altered) }, false},
+		{"verify-intact", func(d *driver) { verify(d, signed, certificate) }, false},
+		{"verify-altered", func(d *driver) { verify(d, altered, certificate) }, false},
+		{"verify-bitlocker", func(d *driver) { verify(d, prepared, other) }, false},
 		{"guardians", func(d *driver) {
 			d.add("Fabric North", north)
 			d.add("Former fabric", old)

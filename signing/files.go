@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/scutum-project/scutum/vhdx"
 	"github.com/scutum-project/scutum/vhdx/bitlocker"
@@ -94,7 +95,7 @@ func (n *fileNames) in(r Range) (t Touched) {
 		for _, o := range owners {
 			name := n.path(o.Record)
 			if o.Stream != "" && o.Stream != "$DATA" {
-				name += ":" + o.Stream
+				name += ":" + strings.TrimPrefix(o.Stream, "$DATA:")
 			}
 			if slices.Contains(t.Files, name) {
 				continue
