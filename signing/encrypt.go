@@ -99,7 +99,7 @@ func encryptTemplate(ctx context.Context, path string, method bitlocker.Method, 
 	defer out.Discard()
 	parts := thirds(before.size, o.Progress)
 	if err := copyFile(ctx, out, path, parts(0)); err != nil {
-		return nil, fmt.Errorf("copy it: %w", withoutPath(err))
+		return nil, fmt.Errorf("copy it within its folder, which needs the room: %w", withoutPath(err))
 	}
 	if err := encryptVolume(ctx, out.File, path, system, prepare.Options{Method: method, Progress: parts(1)}); err != nil {
 		return nil, err
