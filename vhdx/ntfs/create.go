@@ -12,6 +12,15 @@ import (
 // whatever case, gives an error that is [fs.ErrExist].
 func (e *Editor) Mkdir(path string) error { return e.at("mkdir", path, e.mkdir) }
 
+// MkdirPrivate makes a hidden system directory that only the system account may
+// use, with all that comes to be in it, as Windows makes "System Volume
+// Information". A name that is taken gives an error that is [fs.ErrExist].
+func (e *Editor) MkdirPrivate(path string) error {
+	return e.at("mkdir", path, func(path string) error {
+		return e.makeDirectory(path, newFile{directory: true, private: true, attributes: fileHidden | fileSystem})
+	})
+}
+
 // MkdirAll makes a directory and those above it, as far as they are missing.
 func (e *Editor) MkdirAll(path string) error {
 	parts, err := split(path)
@@ -95,7 +104,9 @@ func (e *Editor) parent(path string) (dir *inode, name string, c *child, err err
 	return dir, name, c, err
 }
 
-func (e *Editor) mkdir(path string) error {
+func (e *Editor) mkdir(path string) error { return e.makeDirectory(path, newFile{directory: true}) }
+
+func (e *Editor) makeDirectory(path string, f newFile) error {
 	dir, name, c, err := e.parent(path)
 	if err != nil {
 		return err
@@ -103,7 +114,7 @@ func (e *Editor) mkdir(path string) error {
 	if c != nil {
 		return fs.ErrExist
 	}
-	return e.create(dir, name, newFile{directory: true})
+	return e.create(dir, name, f)
 }
 
 func (e *Editor) writeFile(path string, data []byte) error {
@@ -129,6 +140,7 @@ type newFile struct {
 	directory  bool
 	data       []byte
 	reserved   *attribute // instead of data: what lies in its clusters already
+	private    bool       // to the system account, whatever the directory hands down
 	attributes uint32     // beside those that every new file has
 }
 
@@ -138,7 +150,11 @@ func (e *Editor) create(dir *inode, name string, f newFile) error {
 	if err != nil {
 		return err
 	}
-	id, descriptor, err := e.inherit(dir, f.directory)
+	secure := func() (uint32, []byte, error) { return e.inherit(dir, f.directory) }
+	if f.private {
+		secure = func() (uint32, []byte, error) { return e.identify(private()) }
+	}
+	id, descriptor, err := secure()
 	if err != nil {
 		return err
 	}

@@ -241,6 +241,22 @@ func (e *Editor) inherit(dir *inode, directory bool) (id uint32, descriptor []by
 	if len(own) > maxSecurityDescriptor {
 		return 0, nil, fmt.Errorf("a security descriptor of %d bytes: %w", len(own), ErrTooLarge)
 	}
+	return e.identify(own)
+}
+
+// private is the descriptor of a directory that is the system's alone, with all
+// that comes to be in it, as Windows gives it to System Volume Information.
+func private() []byte {
+	d := &securityDescriptor{
+		control: controlDACL | controlDACLProtected, owner: sidAdministrators, group: sidSystem, noSACL: true,
+		dacl: []ace{{flags: aceObjectInherit | aceContainerInherit, body: append(le.AppendUint32(nil, accessAll), sidSystem...)}},
+	}
+	return d.encode()
+}
+
+// identify gives the ID that the volume's $Secure has for a descriptor, or 0,
+// and the descriptor.
+func (e *Editor) identify(own []byte) (id uint32, descriptor []byte, err error) {
 	id, ok := e.known[string(own)]
 	if !ok {
 		if id, err = e.v.securityID(own); err != nil {

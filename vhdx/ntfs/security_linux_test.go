@@ -141,3 +141,32 @@ func TestSecurity(t *testing.T) {
 	})
 	judge(t, image, read(t, openImage(t, image)))
 }
+
+// TestPrivate makes a directory for the system alone, in one that hands down rights to everybody.
+func TestPrivate(t *testing.T) {
+	image := shapes[3].mkntfs(t)
+	e := editImage(t, image)
+	require.NoError(t, e.MkdirPrivate("System Volume Information"))
+	require.ErrorIs(t, e.MkdirPrivate("system volume information"), os.ErrExist)
+	require.NoError(t, e.WriteFile("System Volume Information/file", []byte("x")))
+	require.NoError(t, e.Mkdir("System Volume Information/folder"))
+	require.NoError(t, e.WriteFile("System Volume Information/folder/file", []byte("x")))
+	require.NoError(t, e.Close())
+	out := tool(t, "ntfsinfo", "-F", "System Volume Information", image)
+	require.Contains(t, out, "HIDDEN SYSTEM")
+	mount(t, image, "ro,permissions", func(dir string) {
+		for path, flags := range map[string]byte{
+			"": aceObjectInherit | aceContainerInherit, "folder": aceObjectInherit | aceContainerInherit | aceInherited,
+			"file": aceInherited, "folder/file": aceInherited,
+		} {
+			b := make([]byte, 64<<10)
+			n, err := syscall.Getxattr(filepath.Join(dir, "System Volume Information", path), "system.ntfs_acl", b)
+			require.NoError(t, err)
+			d, err := parseSecurityDescriptor(b[:n])
+			require.NoError(t, err)
+			require.Equal(t, []ace{entryFor(0, flags, accessAll, sidSystem)}, d.dacl, path)
+			require.Equal(t, path == "", d.control&controlDACLProtected != 0)
+		}
+	})
+	judge(t, image, read(t, openImage(t, image)))
+}

@@ -247,8 +247,30 @@ func TestPlaces(t *testing.T) {
 			}
 			require.NoError(t, err)
 			s.judge(t, true)
+			if c.notFull { // without the folder before
+				v, err := bitlocker.Open(s.part, s.part.size)
+				require.NoError(t, err)
+				require.NoError(t, v.Unlock(bitlocker.ClearKey{}))
+				plain, err := ntfs.Open(v, v.Size())
+				require.NoError(t, err)
+				for name, attributes := range map[string]uint32{folder: 6, folder + "/" + placed(t, plain): 6 | 0x20} {
+					info, err := plain.Stat(name)
+					require.NoError(t, err)
+					require.Equal(t, attributes, info.Sys().(*ntfs.Details).Attributes, "hidden and system: %s", name)
+				}
+			}
 		})
 	}
+}
+
+// placed is one of the files that own the places of the metadata, of which there are five.
+func placed(t testing.TB, v *ntfs.Volume) string {
+	t.Helper()
+	entries, err := v.ReadDir(folder)
+	require.NoError(t, err)
+	require.Len(t, entries, 5)
+	require.Regexp(t, `^FVE2\.\{[0-9a-f-]{36}\}(\.[123])?$`, entries[0].Name())
+	return entries[0].Name()
 }
 
 // TestRefuses has volumes whose clusters cannot be trusted. Nothing is written to them.

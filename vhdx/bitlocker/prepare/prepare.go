@@ -89,8 +89,15 @@ func reserve(p *part) (placement bitlocker.Placement, err error) {
 	if err != nil {
 		return placement, err
 	}
-	if err := e.MkdirAll(folder); err != nil {
+	// A volume that no Windows has started from may be without it.
+	if info, err := e.Volume().Stat(folder); errors.Is(err, fs.ErrNotExist) {
+		if err := e.MkdirPrivate(folder); err != nil {
+			return placement, err
+		}
+	} else if err != nil {
 		return placement, err
+	} else if !info.IsDir() {
+		return placement, fmt.Errorf("%q is no folder", folder)
 	}
 	clusterSize := int64(e.Volume().Info().ClusterSize)
 	placement, err = bitlocker.Place(free(e.Volume(), spare), p.size, clusterSize)
