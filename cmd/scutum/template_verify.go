@@ -26,8 +26,9 @@ func templateVerifyCommand() *cobra.Command {
 		Short: "Prove that a disk is what was signed, and by somebody you trust",
 		Long: `Check the signature of the catalog, whether the signer is one that you trust,
 and every segment of every partition. What was altered is listed with its
-partition, its bytes, and the files of an NTFS volume that they belong to. The exit status is 1 when anything is not as it was
-signed, or the signer is not trusted.
+partition, its bytes, and the files of an NTFS volume that they belong to, also
+of a volume that is prepared for BitLocker. The exit status is 1 when anything is
+not as it was signed, or the signer is not trusted.
 
 Without --trust the signer's certificate must lead to a root certificate of this
 system. With --trust it must be one of those in the files, or have a certificate
