@@ -18,6 +18,8 @@ type Status struct {
 	Policies     int        `json:"policies"` // of administrators
 	Certificates int        `json:"certificates"`
 	Signers      int        `json:"signers"`
+	Address      string     `json:"address,omitempty"` // for hosts
+	TLS          bool       `json:"tls"`
 	DenyBefore   time.Time  `json:"denyBefore,omitzero"`
 	LastBackup   time.Time  `json:"lastBackup,omitzero"` // of everything
 	Audit        store.Head `json:"audit"`

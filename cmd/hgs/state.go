@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +34,8 @@ func writeBackup(cmd *cobra.Command, path string, request hgsserver.BackupReques
 
 func showProblems(s *cli.Sheet, problems []hgsserver.Problem) {
 	for _, p := range problems {
-		s.Line("! " + p.What + ": " + p.Remedy)
+		s.Line("! " + p.What)
+		s.Line("    to do: " + p.Remedy)
 	}
 }
 
@@ -180,38 +180,6 @@ func checkCommand() *cobra.Command {
 		}
 		if err == nil {
 			err = verdict(c.Problems)
-		}
-		return err
-	})
-}
-
-// diagnoseCommand also works where no service answers.
-func diagnoseCommand() *cobra.Command {
-	return cli.Leaf("diagnose", "Say what keeps the service from working, and what to do", "hgs diagnose", func(cmd *cobra.Command, _ []string) error {
-		var problems []hgsserver.Problem
-		remedy := "hgs serve --dir " + filepath.Clean(dirOf(cmd))
-		if server := serverOf(cmd); server != "" {
-			remedy = "run hgs diagnose on the machine of the service"
-		} else {
-			problems = hgsserver.Diagnose(dirOf(cmd))
-		}
-		var st hgsserver.Status
-		if err := ask(cmd, "GET", "/v1/status", nil, &st); err != nil {
-			problems = append(problems, hgsserver.Problem{What: err.Error(), Remedy: remedy, Fatal: true})
-		}
-		problems = append(problems, st.Problems...)
-		facts := struct {
-			Time     time.Time           `json:"time"`
-			Problems []hgsserver.Problem `json:"problems"`
-		}{time.Now().UTC(), cli.OrEmpty(problems)}
-		err := cli.Report(cmd, facts, func(s *cli.Sheet) {
-			if len(problems) == 0 {
-				s.Line("No problem was found.")
-			}
-			showProblems(s, problems)
-		})
-		if err == nil {
-			err = verdict(problems)
 		}
 		return err
 	})
