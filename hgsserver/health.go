@@ -37,6 +37,12 @@ func (c *configuration) problems(at time.Time) []Problem {
 				add + "; then tell tenants the new metadata", false})
 		}
 	}
+	for _, client := range c.clients {
+		if at.After(client.x509.NotAfter.Add(-warnBefore)) {
+			list = append(list, Problem{fmt.Sprintf("the client certificate of %s ends at %s", client.Name, stamp(client.x509.NotAfter)),
+				"register the next one, and take this one away: hgs admin add, hgs admin remove", false})
+		}
+	}
 	switch c.Mode {
 	case ModeHostKey:
 		if len(c.attestation.HostKeys) == 0 {
