@@ -157,6 +157,16 @@ func TestRenew(t *testing.T) {
 	}
 	require.Equal(t, 4, made)
 	require.Nil(t, Current(nil, now))
+
+	// In a signer's last hours the next one issues, whose certificates hold for all of their time.
+	first := newTestSigner(t, now)
+	second := newTestSigner(t, now.Add(SignerLifetime-RenewBefore))
+	both := []*Signer{second, first}
+	end := first.Certificate.NotAfter
+	require.Same(t, first, Current(both, end.Add(-Lifetime)))
+	require.Same(t, second, Current(both, end.Add(-Lifetime+time.Second)))
+	require.Nil(t, Current([]*Signer{first}, end.Add(-Lifetime+time.Second)))
+	require.Nil(t, Current([]*Signer{second}, now))
 	require.Nil(t, Current(signers, now))
 }
 
