@@ -52,6 +52,9 @@ func (s *Server) changeSettings(c *call) (any, error) {
 		if n.DenyAllSoFar { // certificates have the second in which they were issued
 			settings.DenyBefore = s.now().UTC().Truncate(time.Second).Add(time.Second)
 		}
+		if n.CertificateSeconds != nil {
+			settings.CertificateSeconds = *n.CertificateSeconds
+		}
 		if n.AuditRetentionDays != nil {
 			settings.AuditRetentionDays = *n.AuditRetentionDays
 		}

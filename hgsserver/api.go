@@ -35,6 +35,7 @@ type SettingsChange struct {
 	DenyAllSoFar      bool       `json:"denyAllSoFar,omitempty"` // sets DenyBefore by the service's own clock
 	Listening         *Listening `json:"listening,omitempty"`    // all of it
 
+	CertificateSeconds *int `json:"certificateSeconds,omitempty"` // 0 for eight hours
 	AuditRetentionDays *int `json:"auditRetentionDays,omitempty"` // 0 for ever
 }
 

@@ -4,6 +4,9 @@
 export HGS_DIR=hgs
 owner=(--owner contoso --password-file password)
 
+# health DIR: the health certificate that a host keeps.
+health() { sed -nE 's/^ +"certificate": "([^"]+)".*/\1/p' "$1/health.json" | openssl base64 -d -A; }
+
 step 'Set up a Host Guardian Service' hgs/hgs.db
 run hgs init --name hgs.example.com --mode hostkey --generate --passphrase-file password
 printf '\n$ hgs serve --listen 127.0.0.1:0 --passphrase-file password &\n'
@@ -60,8 +63,7 @@ run hgs policy add rack1 --baseline host2.tcglog
 run hgs policy add ci1 --ci host2/SiPolicy.p7b
 run hostsim --dir host2 attest
 printf '\nThe health certificate, as openssl sees it:\n'
-sed -nE 's/^ +"certificate": "([^"]+)".*/\1/p' host2/health.json | openssl base64 -d -A |
-	openssl x509 -inform DER -noout -issuer -subject -dates -ext keyUsage,certificatePolicies
+health host2 | openssl x509 -inform DER -noout -issuer -subject -dates -ext keyUsage,certificatePolicies
 
 step 'It gets the key, too' host2.kp
 run hostsim --dir host2 roll hgs.pdk --out host2.kp
@@ -76,7 +78,14 @@ expect 1 hostsim --dir host2 attest --boot no-secure-boot
 expect 1 hostsim --dir host2 attest --boot debugger
 expect 1 hostsim --dir host2 roll hgs.pdk --boot other-ci-policy
 
-step 'Refused: a health certificate that no longer holds'
+step 'Refused: a health certificate that has ended, or that is no longer accepted'
+echo 'Health certificates hold for eight hours, and here for five seconds.'
+run hgs config set --certificate-lifetime 5s
+run hostsim --dir host2 attest
+until=$(openssl x509 -inform DER -noout -enddate < <(health host2) | cut -d = -f 2)
+while (($(date +%s) <= $(date -d "$until" +%s))); do sleep 0.2; done
+expect 1 hostsim --dir host2 roll hgs.pdk --no-attest
+run hgs config set --certificate-lifetime 8h
 run hostsim --dir host2 attest
 run hgs signer deny-before now
 expect 1 hostsim --dir host2 roll hgs.pdk --no-attest

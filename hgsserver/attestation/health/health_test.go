@@ -85,6 +85,19 @@ func TestIssue(t *testing.T) {
 	}
 }
 
+func TestIssueFor(t *testing.T) {
+	s := newTestSigner(t, now)
+	for lifetime, ok := range map[time.Duration]bool{
+		MinLifetime: true, time.Hour: true, Lifetime: true, 0: false, -time.Hour: false, MinLifetime - 1: false, Lifetime + 1: false,
+	} {
+		c, err := s.IssueFor(statement(), now, lifetime)
+		require.Equal(t, ok, err == nil, "%v: %v", lifetime, err)
+		if ok {
+			require.Equal(t, now.Add(lifetime), c.NotAfter)
+		}
+	}
+}
+
 func TestReadRefused(t *testing.T) {
 	s := newTestSigner(t, now)
 	_, err := Read(s.Certificate)
