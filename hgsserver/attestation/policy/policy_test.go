@@ -303,8 +303,8 @@ func TestOneThingMissing(t *testing.T) {
 		tcglog.VSMLaunchType: {"Hgs_VsmRunning"}, tcglog.VSMIDKInfo: {"Hgs_VsmIdkPresent"}, tcglog.VBSIOMMURequired: {"Hgs_IommuEnabled"},
 		tcglog.PagefileEncryption: {"Hgs_PageFileEncryptionEnabled"}, tcglog.HibernationDisabled: {"Hgs_NoHibernation"},
 		tcglog.DumpsDisabled:   {"Hgs_NoDumps", "Hgs_DumpEncryptionKey"},
-		tcglog.DumpEncryption:  nil,                                    // there are no dumps
-		tcglog.HypervisorDebug: nil, tcglog.HypervisorIOMMUPolicy: nil, // not every Windows measures them
+		tcglog.DumpEncryption:  nil,                                                          // there are no dumps
+		tcglog.HypervisorDebug: {"Hgs_UefiDebugDisabled"}, tcglog.HypervisorIOMMUPolicy: nil, // the default, and VBSIOMMURequired decides
 	} {
 		var failed []string
 		for _, r := range set.Evaluate(claim(t, buildLog(1, "db", false, without(healthy(), id)))).Failed() {
@@ -333,7 +333,8 @@ func TestOneThingWrong(t *testing.T) {
 		"boot debugger?":          {less(tcglog.BootDebugging), []string{"Hgs_UefiDebugDisabled"}},
 		"kernel debugger":         {change(flagEvent(tcglog.OSKernelDebug, 1)), []string{"Hgs_UefiDebugDisabled"}},
 		"hypervisor debugger":     {change(flagEvent(tcglog.HypervisorDebug, 1)), []string{"Hgs_UefiDebugDisabled"}},
-		"hypervisor debugger?":    {less(tcglog.HypervisorDebug), nil},
+		"hypervisor debugger?":    {less(tcglog.HypervisorDebug), []string{"Hgs_UefiDebugDisabled"}},
+		"no hypervisor to debug":  {buildLog(1, "db", false, without(replace(healthy(), numberEvent(tcglog.HypervisorLaunchType, 8, 0)), tcglog.HypervisorDebug)), []string{"Hgs_HypervisorEnforcedCiPolicy"}},
 		"no code integrity":       {change(flagEvent(tcglog.CodeIntegrity, 0)), []string{"Hgs_CiPolicy"}},
 		"test signing":            {more(flagEvent(tcglog.TestSigning, 1)), []string{"Hgs_CiPolicy"}},
 		"another CI policy":       {change(loadedPolicy("SiPolicy.p7b", []byte{0x30})), []string{"Hgs_CiPolicy"}},
