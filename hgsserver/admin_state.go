@@ -12,6 +12,9 @@ func (s *Server) status(*call) (any, error) {
 	c := s.current.Load()
 	status := Status{Name: c.Name, Mode: c.Mode, Hosts: len(c.attestation.Hosts), HostKeys: len(c.attestation.HostKeys),
 		Policies: len(c.attestation.Policies.Administrator), Certificates: len(c.certs), Signers: len(c.signers), Problems: s.problems(c), DenyBefore: c.DenyBefore}
+	if at := s.serving.Load(); at != nil {
+		status.Address, status.TLS = at.address, at.tls
+	}
 	var err error
 	if status.LastBackup, err = s.lastBackup(); err != nil {
 		return nil, err
@@ -21,11 +24,6 @@ func (s *Server) status(*call) (any, error) {
 		return err
 	})
 	return status, err
-}
-
-// problems is never nil, so that JSON has a list.
-func (s *Server) problems(c *configuration) []Problem {
-	return append([]Problem{}, c.problems(s.now())...)
 }
 
 func (s *Server) changeSettings(c *call) (any, error) {
@@ -53,6 +51,9 @@ func (s *Server) changeSettings(c *call) (any, error) {
 		}
 		if n.DenyAllSoFar { // certificates have the second in which they were issued
 			settings.DenyBefore = s.now().UTC().Truncate(time.Second).Add(time.Second)
+		}
+		if n.CertificateSeconds != nil {
+			settings.CertificateSeconds = *n.CertificateSeconds
 		}
 		if n.AuditRetentionDays != nil {
 			settings.AuditRetentionDays = *n.AuditRetentionDays

@@ -1,6 +1,7 @@
 package hgsserver
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -137,7 +138,7 @@ func TestRemovalHoldsForOpenConnections(t *testing.T) {
 		Certificates: []tls.Certificate{{Certificate: [][]byte{id.Certificate.Raw}, PrivateKey: id.Key}}})
 	require.NoError(t, err)
 	defer conn.Close()
-	client := &http.Client{Transport: &http.Transport{DialTLS: func(string, string) (net.Conn, error) { return conn, nil }}} // the one
+	client := &http.Client{Transport: &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }}} // the one
 	get := func() int {
 		response, err := client.Get(r.url + "/v1/hosts")
 		require.NoError(t, err)

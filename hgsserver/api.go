@@ -18,6 +18,8 @@ type Status struct {
 	Policies     int        `json:"policies"` // of administrators
 	Certificates int        `json:"certificates"`
 	Signers      int        `json:"signers"`
+	Address      string     `json:"address,omitempty"` // for hosts
+	TLS          bool       `json:"tls"`
 	DenyBefore   time.Time  `json:"denyBefore,omitzero"`
 	LastBackup   time.Time  `json:"lastBackup,omitzero"` // of everything
 	Audit        store.Head `json:"audit"`
@@ -33,6 +35,7 @@ type SettingsChange struct {
 	DenyAllSoFar      bool       `json:"denyAllSoFar,omitempty"` // sets DenyBefore by the service's own clock
 	Listening         *Listening `json:"listening,omitempty"`    // all of it
 
+	CertificateSeconds *int `json:"certificateSeconds,omitempty"` // 0 for eight hours
 	AuditRetentionDays *int `json:"auditRetentionDays,omitempty"` // 0 for ever
 }
 

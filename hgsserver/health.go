@@ -1,15 +1,14 @@
 package hgsserver
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"runtime"
+	"slices"
 	"time"
 
+	"github.com/scutum-project/scutum/hgsserver/attestation"
 	"github.com/scutum-project/scutum/hgsserver/attestation/health"
+	"github.com/scutum-project/scutum/hgsserver/attestation/policy"
+	"github.com/scutum-project/scutum/signing"
 )
 
 // warnBefore is how long before the end of a primary certificate it is a problem.
@@ -24,24 +23,30 @@ type Problem struct {
 
 // problems judges a configuration by itself.
 func (c *configuration) problems(at time.Time) []Problem {
-	var list []Problem
-	if health.Current(c.attestation.Signers, at) == nil {
-		list = append(list, Problem{"there is no attestation signer that holds", "see the log for why it was not renewed", true})
-	}
+	list := c.signerProblems(at)
 	for _, use := range []string{UseSigning, UseEncryption} {
-		cert := c.primary(use)
+		cert, add := c.primary(use), "hgs cert add NEW.pfx --use "+use+" --primary"
 		switch {
 		case cert == nil:
-			list = append(list, Problem{"there is no primary " + use + " certificate", "hgs cert add", true})
+			list = append(list, Problem{"there is no primary " + use + " certificate", add, true})
+		case at.After(cert.identity.Certificate.NotAfter):
+			list = append(list, Problem{fmt.Sprintf("the primary %s certificate ended at %s", use, stamp(cert.identity.Certificate.NotAfter)),
+				add + "; the one that ended stays, and still opens what was wrapped for it", false})
 		case at.After(cert.identity.Certificate.NotAfter.Add(-warnBefore)):
 			list = append(list, Problem{fmt.Sprintf("the primary %s certificate ends at %s", use, stamp(cert.identity.Certificate.NotAfter)),
-				"add another one and make it primary: hgs cert add, hgs cert primary", false})
+				add + "; then tell tenants the new metadata", false})
+		}
+	}
+	for _, client := range c.clients {
+		if at.After(client.x509.NotAfter.Add(-warnBefore)) {
+			list = append(list, Problem{fmt.Sprintf("the client certificate of %s ends at %s", client.Name, stamp(client.x509.NotAfter)),
+				"register the next one, and take this one away: hgs admin add, hgs admin remove", false})
 		}
 	}
 	switch c.Mode {
 	case ModeHostKey:
 		if len(c.attestation.HostKeys) == 0 {
-			list = append(list, Problem{"no host key is registered: no host can attest", "hgs hostkey add", false})
+			list = append(list, Problem{"no host key is registered: no host can attest", "hgs hostkey add NAME KEY.pem", false})
 		}
 	case ModeTPM:
 		list = append(list, c.tpmProblems()...)
@@ -49,19 +54,52 @@ func (c *configuration) problems(at time.Time) []Problem {
 	return list
 }
 
-func (c *configuration) tpmProblems() []Problem {
-	var list []Problem
-	if len(c.attestation.Hosts) == 0 {
-		list = append(list, Problem{"no TPM host is registered: no host can attest", "hgs host add", false})
-	}
-	enabled := map[string]bool{}
-	for _, p := range c.attestation.Policies.Administrator {
-		enabled[string(p.Kind)] = enabled[string(p.Kind)] || !p.Disabled
-	}
-	for kind, flag := range map[string]string{"baseline": "--baseline", "ci": "--ci"} {
-		if !enabled[kind] {
-			list = append(list, Problem{"no policy of kind " + kind + " is enabled: no host can meet the policies", "hgs policy add " + flag, false})
+func (c *configuration) signerProblems(at time.Time) (list []Problem) {
+	if health.Current(c.attestation.Signers, at) == nil {
+		p := Problem{"there is no attestation signer that holds: no host gets a health certificate", "see the log for why it was not renewed", true}
+		for _, s := range c.attestation.Signers {
+			if begins := s.Certificate.NotBefore; at.Before(begins) {
+				p = Problem{fmt.Sprintf("it is %s here, and the attestation signer holds from %s on: no host gets a health certificate", stamp(at), stamp(begins)),
+					"set the clock (timedatectl), then start the service again", true}
+			}
 		}
+		list = append(list, p)
+	}
+	for _, s := range c.signers {
+		if !s.own && at.After(s.x509.NotAfter) {
+			list = append(list, Problem{fmt.Sprintf("the attestation signer %.64q that is trusted ended at %s", s.x509.Subject, stamp(s.x509.NotAfter)),
+				"hgs signer trust the new one of that service, and hgs signer distrust " + signing.Thumbprint(s.x509), false})
+		}
+	}
+	return list
+}
+
+func (c *configuration) tpmProblems() (list []Problem) {
+	if len(c.attestation.Hosts) == 0 {
+		list = append(list, Problem{"no TPM host is registered: no host can attest", "hgs host add HOST.xml, the platform identifier of a host", false})
+	}
+	alone := func(h attestation.Host) bool { return len(h.Certificate) == 0 }
+	if len(c.roots) == 0 && (len(c.attestation.Hosts) == 0 || !slices.ContainsFunc(c.attestation.Hosts, alone)) {
+		list = append(list, Problem{"no maker of TPMs is trusted: no host can be registered by its endorsement certificate", "hgs host root add MAKER.pem", false})
+	}
+	for _, needed := range []struct {
+		kind policy.Kind
+		add  string
+	}{{policy.Baseline, "hgs policy add NAME --baseline HOST.tcglog"}, {policy.CI, "hgs policy add NAME --ci POLICY.p7b"}} {
+		var disabled string
+		enabled := slices.ContainsFunc(c.attestation.Policies.Administrator, func(a policy.Administrator) bool {
+			if a.Kind == needed.kind && a.Disabled {
+				disabled = a.Name
+			}
+			return a.Kind == needed.kind && !a.Disabled
+		})
+		if enabled {
+			continue
+		}
+		if disabled != "" {
+			needed.add = fmt.Sprintf("hgs policy enable %q, or %s", disabled, needed.add)
+		}
+		list = append(list, Problem{fmt.Sprintf("no policy of kind %s is enabled: no host can meet the policies", needed.kind), needed.add, false})
 	}
 	return list
 }
@@ -92,18 +130,4 @@ func (c *configuration) firstEnd(at time.Time) time.Time {
 		end(s.Certificate.NotAfter)
 	}
 	return first
-}
-
-// Diagnose looks at the folder of a service from outside, whether or not it is served from.
-func Diagnose(dir string) []Problem {
-	info, err := os.Stat(filepath.Join(dir, StateFile))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return []Problem{{"there is no service in " + dir, "make one with hgs init, or name its folder with --dir", true}}
-	case err != nil:
-		return []Problem{{err.Error(), "be who runs the service, or root", false}}
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-		return []Problem{{"others may read or write " + filepath.Join(dir, StateFile), "chmod 600 " + filepath.Join(dir, StateFile), false}}
-	}
-	return nil
 }

@@ -58,6 +58,7 @@ type Server struct {
 	attestation *attestation.Service
 	protection  *keyprotection.Service
 	metrics     *metrics
+	serving     atomic.Pointer[serving] // nil where nothing is
 }
 
 // Init makes the state of a service in a folder, which is made where there is none. The identities are its first certificates.

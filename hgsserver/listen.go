@@ -45,13 +45,16 @@ func (l Listening) Options() (Options, error) {
 	if o.TLS, err = keyPair(l.TLSCert, l.TLSKey); err != nil {
 		return o, fmt.Errorf("the certificate for hosts: %w", err)
 	}
+	if l.Admin == "" {
+		return o, nil
+	}
 	if o.AdminTLS, err = keyPair(l.AdminCert, l.AdminKey); err != nil {
-		return o, fmt.Errorf("the certificate for administrators: %w", err)
+		return o, fmt.Errorf("the certificate for administrators: %w; --admin-listen off does without", err)
 	}
 	if o.AdminTLS == nil {
 		o.AdminTLS = o.TLS
 	}
-	if l.Admin != "" && o.AdminTLS == nil {
+	if o.AdminTLS == nil {
 		return o, errors.New("administration at an address needs a certificate of the service: give --admin-cert and --admin-key, or --tls-cert and --tls-key")
 	}
 	return o, nil
@@ -68,14 +71,26 @@ func (l Listening) check() error {
 	if err != nil {
 		return err
 	}
-	taken := map[string]bool{}
-	for _, address := range []string{o.Listen, o.Metrics, o.Admin} {
-		if taken[address] {
-			return fmt.Errorf("the address %s is given twice", address)
+	if _, err := keyPair(l.AdminCert, l.AdminKey); err != nil { // of an address that may be set later
+		return fmt.Errorf("the certificate for administrators: %w", err)
+	}
+	for _, pair := range [][2]string{{o.Listen, o.Metrics}, {o.Listen, o.Admin}, {o.Metrics, o.Admin}} {
+		if overlap(pair[0], pair[1]) {
+			return fmt.Errorf("%s and %s are the same address", pair[0], pair[1])
 		}
-		taken[address] = address != ""
 	}
 	return nil
+}
+
+// overlap says whether nobody can listen at both addresses. An empty one is none.
+func overlap(a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	any := func(host string) bool {
+		ip, err := netip.ParseAddr(host)
+		return host == "" || err == nil && ip.IsUnspecified()
+	}
+	return errA == nil && errB == nil && portA == portB && portA != "0" && (strings.EqualFold(hostA, hostB) || any(hostA) || any(hostB))
 }
 
 // checkAddress says whether one could listen at an address, on some machine.

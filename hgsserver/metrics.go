@@ -22,6 +22,7 @@ type metrics struct {
 	attestations *prometheus.CounterVec
 	releases     prometheus.Counter
 	refusals     *prometheus.CounterVec
+	program      *prometheus.GaugeVec
 	requests     *prometheus.HistogramVec
 }
 
@@ -34,10 +35,11 @@ func newMetrics(s *Server) *metrics {
 			Name: "hgs_key_releases_total", Help: "Keys of key protectors that were given to hosts."}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "hgs_key_refusals_total", Help: "Requests to the key protection service that were answered with an error, by its name."}, []string{"error"}),
+		program: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hgs_build_info", Help: "1, with the version of the program."}, []string{"version", "go"}),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "hgs_request_seconds", Help: "How long requests of hosts took, by service and HTTP status."}, []string{"service", "status"}),
 	}
-	m.registry.MustRegister(m.attestations, m.releases, m.refusals, m.requests)
+	m.registry.MustRegister(m.attestations, m.releases, m.refusals, m.program, m.requests)
 	// What has not happened yet is 0, so that an alert sees the first time.
 	for _, mode := range []hgsa.OperationMode{hgsa.ModeTPM, hgsa.ModeHostKey} {
 		for _, outcome := range []string{healthy, refused} {
@@ -74,8 +76,7 @@ func (m *metrics) build(version string) {
 	if info, ok := debug.ReadBuildInfo(); version == "" && ok {
 		version = info.Main.Version
 	}
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hgs_build_info", Help: "1, with the version of the program.",
-		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()}}, func() float64 { return 1 }))
+	m.program.WithLabelValues(version, runtime.Version()).Set(1)
 }
 
 // The outcomes of an attestation.

@@ -49,6 +49,12 @@ type Options struct {
 	Ready     func(string) // called with the address for hosts once all are open; may be nil
 }
 
+// A serving is where hosts are served.
+type serving struct {
+	address string
+	tls     bool
+}
+
 // Serve serves until ctx ends, then finishes the requests that are under way; it returns within eight seconds.
 func (s *Server) Serve(ctx context.Context, o Options) error {
 	if o.Admin != "" && (o.AdminTLS == nil || len(o.AdminTLS.Certificates) == 0) {
@@ -107,6 +113,7 @@ func (s *Server) Serve(ctx context.Context, o Options) error {
 	}
 	address := hosts.Addr().String()
 	start(hosts, s.Handler())
+	s.serving.Store(&serving{address, o.TLS != nil})
 	s.log.Info("serving", "address", address, "tls", o.TLS != nil, "mode", s.current.Load().Mode)
 	if o.Ready != nil {
 		o.Ready(address)

@@ -40,7 +40,7 @@ func TestSlowClientsKeepNobodyFromBeingServed(t *testing.T) {
 	s := open(t, newService(t))
 	address, stop := serve(t, s, Options{})
 	var slow []net.Conn
-	for range 8*runtime.GOMAXPROCS(0) + maxLarge/2 { // more than are worked on at a time
+	for range maxConnectionsAddress - 1 { // more than are worked on at a time
 		c, err := net.Dial("tcp", address)
 		require.NoError(t, err)
 		slow = append(slow, c)

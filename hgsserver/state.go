@@ -39,6 +39,9 @@ type Settings struct {
 	DenyBefore        time.Time `json:"denyBefore,omitzero"` // no health certificate from before is accepted
 	Listening         Listening `json:"listening,omitzero"`  // from the next start on
 
+	// CertificateSeconds says how long a health certificate holds; 0 for eight hours, which is the longest.
+	CertificateSeconds int `json:"certificateSeconds,omitempty"`
+
 	// AuditRetentionDays says how long entries of the audit log are kept at least; 0 for ever.
 	AuditRetentionDays int `json:"auditRetentionDays,omitempty"`
 }
@@ -107,6 +110,7 @@ func load(tx *store.Tx) (*configuration, error) {
 			return nil, err
 		}
 	}
+	c.attestation.Lifetime = time.Duration(c.CertificateSeconds) * time.Second
 	c.protection.DenyBefore, c.protection.MaxOfflineUnwraps = c.DenyBefore, c.MaxOfflineUnwraps
 	return c, nil
 }

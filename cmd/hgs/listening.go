@@ -116,6 +116,9 @@ func listeningFacts(l hgsserver.Listening) []string {
 		}
 		return cert + ", key " + key
 	}
+	if l.Listen == "" {
+		l.Listen = hgsserver.DefaultListen
+	}
 	return []string{"hosts at", l.Listen, "certificate for hosts", pair(l.TLSCert, l.TLSKey), "metrics at", l.Metrics,
 		"administration at", l.Admin, "certificate for administration", pair(l.AdminCert, l.AdminKey)}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/scutum-project/scutum/cmd/internal/cli"
 	"github.com/scutum-project/scutum/hgsserver"
+	"github.com/scutum-project/scutum/hgsserver/attestation/health"
 	"github.com/scutum-project/scutum/vhdx/atomicfile"
 )
 
@@ -35,7 +35,8 @@ func writeBackup(cmd *cobra.Command, path string, request hgsserver.BackupReques
 
 func showProblems(s *cli.Sheet, problems []hgsserver.Problem) {
 	for _, p := range problems {
-		s.Line("! " + p.What + ": " + p.Remedy)
+		s.Line("! " + p.What)
+		s.Line("    to do: " + p.Remedy)
 	}
 }
 
@@ -67,7 +68,7 @@ func statusCommand() *cobra.Command {
 
 func showSettings(cmd *cobra.Command, c hgsserver.Settings) error {
 	return cli.Report(cmd, c, func(s *cli.Sheet) {
-		s.Facts(append([]string{"name", c.Name, "mode", c.Mode, "offline unwraps", strconv.FormatUint(uint64(c.MaxOfflineUnwraps), 10),
+		s.Facts(append([]string{"name", c.Name, "mode", c.Mode, "certificate lifetime", lifetimeText(c.CertificateSeconds), "offline unwraps", strconv.FormatUint(uint64(c.MaxOfflineUnwraps), 10),
 			"deny before", cli.Moment(c.DenyBefore), "audit retention", retentionText(c.AuditRetentionDays)}, listeningFacts(c.Listening)...)...)
 	})
 }
@@ -78,6 +79,14 @@ func changeSettings(cmd *cobra.Command, change hgsserver.SettingsChange) error {
 		return err
 	}
 	return showSettings(cmd, c)
+}
+
+// lifetimeText is how long a health certificate holds.
+func lifetimeText(seconds int) string {
+	if seconds == 0 {
+		return health.Lifetime.String()
+	}
+	return (time.Duration(seconds) * time.Second).String()
 }
 
 func backupText(at time.Time) string {
@@ -126,6 +135,7 @@ func configCommand() *cobra.Command {
 	})
 	var name, retention string
 	var unwraps uint32
+	var lifetime time.Duration
 	var listening listeningFlags
 	set := cli.Leaf("set", "Change settings", `hgs config set --max-offline-unwraps 10
   hgs config set --listen :443 --tls-cert /etc/hgs/tls.pem --tls-key /etc/hgs/tls.key
@@ -137,6 +147,13 @@ func configCommand() *cobra.Command {
 		}
 		if cmd.Flags().Changed("max-offline-unwraps") {
 			change.MaxOfflineUnwraps = &unwraps
+		}
+		if cmd.Flags().Changed("certificate-lifetime") {
+			if lifetime < health.MinLifetime || lifetime > health.Lifetime || lifetime%time.Second != 0 {
+				return cli.UsageError(cmd, fmt.Errorf("a health certificate holds for %v to %v, in whole seconds, not %v", health.MinLifetime, health.Lifetime, lifetime))
+			}
+			seconds := int(lifetime / time.Second)
+			change.CertificateSeconds = &seconds
 		}
 		if retention != "" {
 			days, err := parseRetention(retention)
@@ -159,6 +176,7 @@ func configCommand() *cobra.Command {
 	})
 	set.Flags().StringVar(&name, "name", "", "the `NAME` of the service")
 	set.Flags().Uint32Var(&unwraps, "max-offline-unwraps", 0, "how often hosts may use a key again without asking; 0 allows no caching")
+	set.Flags().DurationVar(&lifetime, "certificate-lifetime", 0, "how long health certificates hold that are issued from now on: a `TIME` such as 2h, at most 8h")
 	set.Flags().StringVar(&retention, "audit-retention", "", "how long entries of the audit log are kept, such as `400d`, or forever; "+
 		"older ones are removed at once and then every day: see hgs report --export")
 	listening.add(set)
@@ -180,38 +198,6 @@ func checkCommand() *cobra.Command {
 		}
 		if err == nil {
 			err = verdict(c.Problems)
-		}
-		return err
-	})
-}
-
-// diagnoseCommand also works where no service answers.
-func diagnoseCommand() *cobra.Command {
-	return cli.Leaf("diagnose", "Say what keeps the service from working, and what to do", "hgs diagnose", func(cmd *cobra.Command, _ []string) error {
-		var problems []hgsserver.Problem
-		remedy := "hgs serve --dir " + filepath.Clean(dirOf(cmd))
-		if server := serverOf(cmd); server != "" {
-			remedy = "run hgs diagnose on the machine of the service"
-		} else {
-			problems = hgsserver.Diagnose(dirOf(cmd))
-		}
-		var st hgsserver.Status
-		if err := ask(cmd, "GET", "/v1/status", nil, &st); err != nil {
-			problems = append(problems, hgsserver.Problem{What: err.Error(), Remedy: remedy, Fatal: true})
-		}
-		problems = append(problems, st.Problems...)
-		facts := struct {
-			Time     time.Time           `json:"time"`
-			Problems []hgsserver.Problem `json:"problems"`
-		}{time.Now().UTC(), cli.OrEmpty(problems)}
-		err := cli.Report(cmd, facts, func(s *cli.Sheet) {
-			if len(problems) == 0 {
-				s.Line("No problem was found.")
-			}
-			showProblems(s, problems)
-		})
-		if err == nil {
-			err = verdict(problems)
 		}
 		return err
 	})

@@ -39,7 +39,7 @@ func areMissing(flags []string) string {
 
 // oneOf completes the value of a flag with those that it may have.
 func oneOf(cmd *cobra.Command, flag string, values ...cobra.Completion) {
-	completeFlag(cmd, flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	cli.CompleteFlag(cmd, flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // errNoUser is the error of a flag that says something of the --user before it.

@@ -126,7 +126,7 @@ func guardianListCommand() *cobra.Command {
 			}
 			return listGuardians(cmd, entries)
 		},
-		ValidArgsFunction: completeArguments(),
+		ValidArgsFunction: cli.CompleteArguments(),
 	}
 	cli.JSONFlag(cmd)
 	return cmd
@@ -190,7 +190,7 @@ func guardianShowCommand() *cobra.Command {
 			facts := factsOfGuardian(entry.Guardian, entry.Owner)
 			return cli.Report(cmd, facts, facts.text)
 		},
-		ValidArgsFunction: completeArguments(completeGuardians),
+		ValidArgsFunction: cli.CompleteArguments(completeGuardians),
 	}
 	cli.JSONFlag(cmd)
 	return cmd
@@ -268,7 +268,7 @@ signatures, and nothing secret. The private keys of an owner stay in the store.`
 				s.Line("Tell those who import it the thumbprints by another way: they prove that it is this file.")
 			})
 		},
-		ValidArgsFunction: completeArguments(completeGuardians, filesNamed("FILE.xml")),
+		ValidArgsFunction: cli.CompleteArguments(completeGuardians, cli.FilesNamed("FILE.xml")),
 	}
 	forceFlag(cmd, &force)
 	cli.JSONFlag(cmd)

@@ -53,7 +53,7 @@ that exist. In the store they are under the passphrase of --password-file,
 				s.Line("It is in the store.")
 			})
 		},
-		ValidArgsFunction: completeArguments(completeGuardians, filesNamed("FILE.xml")),
+		ValidArgsFunction: cli.CompleteArguments(completeGuardians, cli.FilesNamed("FILE.xml")),
 	}
 	cmd.Flags().BoolVar(&o.untrustedRoot, "allow-untrusted-root", false, "trust certificates that no trusted root vouches for")
 	cmd.Flags().BoolVar(&o.expired, "allow-expired", false, "accept expired certificates")

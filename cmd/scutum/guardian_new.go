@@ -46,7 +46,7 @@ nobody can change it. Back up the folder of the store.`,
 				s.Line(`Its keys are in the store, under the passphrase. Give others its metadata: "scutum guardian export".`)
 			})
 		},
-		ValidArgsFunction: completeArguments(completeNothing),
+		ValidArgsFunction: cli.CompleteArguments(cli.CompleteNothing),
 	}
 	cmd.Flags().StringVar(&o.keyType, "key-type", string(signing.RSA2048), "`KIND` of both keys: rsa2048, rsa3072 or rsa4096")
 	cmd.Flags().IntVar(&o.days, "days", 3650, "valid for this many `DAYS` from now on")
@@ -91,9 +91,4 @@ func newPassphrase(ctx context.Context, name string, from *cli.Password) (string
 		err = fmt.Errorf("passphrase for owner guardian %s: it is empty, and would leave the private keys open to whoever gets the files", name)
 	}
 	return string(passphrase), err
-}
-
-// completeNothing is for names that are new.
-func completeNothing(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return nil, cobra.ShellCompDirectiveNoFileComp
 }

@@ -54,7 +54,7 @@ terminal the command asks; elsewhere it wants --force.`,
 				}
 			})
 		},
-		ValidArgsFunction: completeArguments(completeGuardians),
+		ValidArgsFunction: cli.CompleteArguments(completeGuardians),
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "remove it without asking")
 	cli.JSONFlag(cmd)

@@ -48,7 +48,7 @@ the command shows them, look at them.`,
 			}
 			return cli.Report(cmd, facts, facts.text)
 		},
-		ValidArgsFunction: completeArguments(nil, completeGuardians),
+		ValidArgsFunction: cli.CompleteArguments(nil, completeGuardians),
 	}
 	o.fit.flags(cmd)
 	o.flags(cmd)
@@ -105,7 +105,7 @@ file can still open that, and what is under its key. Of a shielding data file,
 			}
 			return cli.Report(cmd, facts, facts.text)
 		},
-		ValidArgsFunction: completeArguments(nil, completeGuardians),
+		ValidArgsFunction: cli.CompleteArguments(nil, completeGuardians),
 	}
 	o.flags(cmd)
 	return cmd

@@ -44,8 +44,8 @@ others with "scutum kp grant".`,
 	forceFlag(cmd, &o.force)
 	cli.JSONFlag(cmd)
 	required(cmd, "owner")
-	completeFlag(cmd, "owner", completeOwners)
-	completeFlag(cmd, "guardian", completeGuardians)
+	cli.CompleteFlag(cmd, "owner", completeOwners)
+	cli.CompleteFlag(cmd, "guardian", completeGuardians)
 	return cmd
 }
 

@@ -69,8 +69,8 @@ then: change the secrets themselves where that matters.`,
 	o.passphrase.Flags(cmd, "password", "the owner's passphrase")
 	forceFlag(cmd, &o.force)
 	cli.JSONFlag(cmd)
-	completeFlag(cmd, "grant", completeGuardians)
-	completeFlag(cmd, "revoke", completeGuardians)
+	cli.CompleteFlag(cmd, "grant", completeGuardians)
+	cli.CompleteFlag(cmd, "revoke", completeGuardians)
 	return cmd
 }
 

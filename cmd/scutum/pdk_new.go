@@ -56,8 +56,8 @@ there are no templates then, and no files.`,
 	forceFlag(cmd, &o.force)
 	cli.JSONFlag(cmd)
 	required(cmd, "owner", "guardian", "policy")
-	completeFlag(cmd, "owner", completeOwners)
-	completeFlag(cmd, "guardian", completeGuardians)
+	cli.CompleteFlag(cmd, "owner", completeOwners)
+	cli.CompleteFlag(cmd, "guardian", completeGuardians)
 	return cmd
 }
 

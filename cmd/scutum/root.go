@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,12 +11,7 @@ import (
 
 // run executes one command line, until ctx ends, and returns the exit status.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	root := rootCommand()
-	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) { // a shell asks
-		completeFiles(root)
-		withoutBackticks(root)
-	}
-	return cli.Run(ctx, root, args, in, out, errOut)
+	return cli.Run(ctx, rootCommand(), args, in, out, errOut)
 }
 
 func rootCommand() *cobra.Command {
@@ -32,7 +26,6 @@ func rootCommand() *cobra.Command {
 		fskCommand(),
 		recoveryCommand(),
 		vhdxCommand(),
-		completionCommand(),
 	)
 	root.Long = `Scutum signs the template disks of shielded virtual machines: it hashes every
 sector of every partition, signs the hashes, and stores them in the VHDX. Anyone

@@ -140,6 +140,9 @@ func protect(ts *testscript.TestScript, neg bool, args []string) {
 // TestHelp holds every command to a description and examples.
 func TestHelp(t *testing.T) { clitest.Help(t, rootCommand()) }
 
+// TestCompletion holds every command to a completion of all that it takes.
+func TestCompletion(t *testing.T) { clitest.Completion(t, rootCommand(), 100) }
+
 // TestDocuments holds what documents say of the commands to what there is.
 func TestDocuments(t *testing.T) {
 	clitest.DocumentedCommands(t, rootCommand, 31)

@@ -4,10 +4,14 @@
 export HGS_DIR=hgs
 owner=(--owner contoso --password-file password)
 
+# health DIR: the health certificate that a host keeps.
+health() { sed -nE 's/^ +"certificate": "([^"]+)".*/\1/p' "$1/health.json" | openssl base64 -d -A; }
+
 step 'Set up a Host Guardian Service' hgs/hgs.db
 run hgs init --name hgs.example.com --mode hostkey --generate --passphrase-file password
-show hgs serve --listen 127.0.0.1:0 --passphrase-file password '&'
-hgs serve --listen 127.0.0.1:0 --passphrase-file password 2>hgs.log &
+printf '\n$ hgs serve --listen 127.0.0.1:0 --passphrase-file password &\n'
+: >hgs.log
+hgs serve --listen 127.0.0.1:0 --passphrase-file password 2>>hgs.log &
 server=$!
 trap 'kill "$server" 2>/dev/null || true' EXIT
 until address=$(grep -oE -m 1 'msg=serving address=[0-9.:]+' hgs.log); do
@@ -40,8 +44,9 @@ run hostsim --dir host1 attest
 step 'It gets the key of the shielding data' host1.kp
 run hostsim --dir host1 roll hgs.pdk --out host1.kp
 run scutum kp show host1.kp
-show tail -c +5 host1.kp '|' xmllint --noout --nonet --schema "$assets/Protector.xsd" -
-tail -c +5 host1.kp | xmllint --noout --nonet --schema "$assets/Protector.xsd" -
+echo 'Without the four bytes of its length, a key protector is XML.'
+tail -c +5 host1.kp >host1.xml
+run xmllint --noout --nonet --schema "$assets/Protector.xsd" host1.xml
 
 step 'A host attests by its TPM and its measured boot' host2
 run hgs mode tpm
@@ -49,7 +54,7 @@ run hostsim --dir host2 init --name host2 --hgs "$service"
 run hostsim --dir host2 identifier host2.xml
 run xmllint --noout --nonet --schema "$assets/PlatformIdentifier.xsd" host2.xml
 run hostsim --dir host2 baseline host2.tcglog
-show tpm2_eventlog --eventlog-version=2 host2.tcglog '|' tail -n 12
+printf '\n$ tpm2_eventlog --eventlog-version=2 host2.tcglog | tail -n 12\n'
 tpm2_eventlog --eventlog-version=2 host2.tcglog | tail -n 12
 run hgs host root add host2/tpm/root.pem
 run hgs host add host2.xml
@@ -57,9 +62,8 @@ expect 1 hostsim --dir host2 attest
 run hgs policy add rack1 --baseline host2.tcglog
 run hgs policy add ci1 --ci host2/SiPolicy.p7b
 run hostsim --dir host2 attest
-echo 'The health certificate, as openssl sees it:'
-sed -nE 's/^ +"certificate": "([^"]+)".*/\1/p' host2/health.json | openssl base64 -d -A |
-	openssl x509 -inform DER -noout -issuer -subject -dates -ext keyUsage,certificatePolicies
+printf '\nThe health certificate, as openssl sees it:\n'
+health host2 | openssl x509 -inform DER -noout -issuer -subject -dates -ext keyUsage,certificatePolicies
 
 step 'It gets the key, too' host2.kp
 run hostsim --dir host2 roll hgs.pdk --out host2.kp
@@ -74,7 +78,14 @@ expect 1 hostsim --dir host2 attest --boot no-secure-boot
 expect 1 hostsim --dir host2 attest --boot debugger
 expect 1 hostsim --dir host2 roll hgs.pdk --boot other-ci-policy
 
-step 'Refused: a health certificate that no longer holds'
+step 'Refused: a health certificate that has ended, or that is no longer accepted'
+echo 'Health certificates hold for eight hours, and here for five seconds.'
+run hgs config set --certificate-lifetime 5s
+run hostsim --dir host2 attest
+until=$(openssl x509 -inform DER -noout -enddate < <(health host2) | cut -d = -f 2)
+while (($(date +%s) <= $(date -d "$until" +%s))); do sleep 0.2; done
+expect 1 hostsim --dir host2 roll hgs.pdk --no-attest
+run hgs config set --certificate-lifetime 8h
 run hostsim --dir host2 attest
 run hgs signer deny-before now
 expect 1 hostsim --dir host2 roll hgs.pdk --no-attest

@@ -34,6 +34,7 @@ type Config struct {
 	Policies policy.Set // in TPM mode
 	HostKeys []HostKey  // in host key mode
 	Signers  []*health.Signer
+	Lifetime time.Duration // of health certificates; 0 is health.Lifetime
 }
 
 // A Report says what came of an attestation.
@@ -104,6 +105,12 @@ func (s *Service) Configure(c Config) error {
 func newState(c Config) (*state, error) {
 	if c.Mode != hgsa.ModeTPM && c.Mode != hgsa.ModeHostKey {
 		return nil, fmt.Errorf("the mode %v is not supported: use TPM or HostKey", c.Mode)
+	}
+	if c.Lifetime == 0 {
+		c.Lifetime = health.Lifetime
+	}
+	if c.Lifetime < health.MinLifetime || c.Lifetime > health.Lifetime {
+		return nil, fmt.Errorf("health certificates hold for %v to %v, not %v", health.MinLifetime, health.Lifetime, c.Lifetime)
 	}
 	st := &state{Config: c, hosts: map[[sha256.Size]byte]*Host{}, hostKeys: map[[sha256.Size]byte]*hostKey{}}
 	for i := range c.Hosts {
@@ -177,7 +184,7 @@ func (s *Service) issue(st *state, r Report, statements []*health.Statement) hgs
 	}
 	reply := &hgsa.HealthCertificateReply{}
 	for _, statement := range statements {
-		c, err := signer.Issue(statement, now)
+		c, err := signer.IssueFor(statement, now, st.Lifetime)
 		if err != nil { // the identity key is of no use
 			return s.refuse(r, err, &hgsa.ErrorReply{Name: hgsa.VirtualSecureModeError})
 		}

@@ -16,8 +16,23 @@ var (
 // the names in n and below it, wherever in the document they were declared.
 func Canonicalize(n *Node) []byte {
 	w := writer{rendered: map[string]string{}}
+	w.out.Grow(size(n))
 	w.element(n)
 	return w.out.Bytes()
+}
+
+// size is about that of an element in canonical form.
+func size(n *Node) int {
+	const tags = 64
+	total := tags
+	for _, child := range n.Children {
+		if child.Local == "" {
+			total += len(child.Text)
+		} else {
+			total += size(child)
+		}
+	}
+	return total
 }
 
 type writer struct {
@@ -27,7 +42,8 @@ type writer struct {
 
 func (w *writer) element(n *Node) {
 	name := qualified(n.Prefix, n.Local)
-	w.out.WriteString("<" + name)
+	w.out.WriteByte('<')
+	w.out.WriteString(name)
 	used := w.namespaces(n)
 	for _, a := range n.Attrs {
 		w.attr(qualified(a.Prefix, a.Local), a.Value)
@@ -35,12 +51,14 @@ func (w *writer) element(n *Node) {
 	w.out.WriteByte('>')
 	for _, child := range n.Children {
 		if child.Local == "" {
-			w.out.WriteString(escapeText.Replace(child.Text))
+			_, _ = escapeText.WriteString(&w.out, child.Text) // a buffer takes everything
 		} else {
 			w.element(child)
 		}
 	}
-	w.out.WriteString("</" + name + ">")
+	w.out.WriteString("</")
+	w.out.WriteString(name)
+	w.out.WriteByte('>')
 	for _, outer := range used {
 		w.rendered[outer.prefix] = outer.space
 	}
@@ -74,7 +92,11 @@ func (w *writer) namespaces(n *Node) (outer []binding) {
 }
 
 func (w *writer) attr(name, value string) {
-	w.out.WriteString(" " + name + `="` + escapeAttr.Replace(value) + `"`)
+	w.out.WriteByte(' ')
+	w.out.WriteString(name)
+	w.out.WriteString(`="`)
+	_, _ = escapeAttr.WriteString(&w.out, value)
+	w.out.WriteByte('"')
 }
 
 func qualified(prefix, local string) string {

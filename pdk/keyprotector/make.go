@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -245,6 +246,9 @@ func (p *Protector) reseal(wrappings []wrapping, key *TransportKey, signer uint3
 		return nil, fmt.Errorf("%w: it would have %d bytes, at most %d are accepted", ErrInvalidProtector, len(sealed.data), MaxSize)
 	}
 	sealed.cache = p.cache
+	if _, own := signingKey.(*rsa.PrivateKey); own && sameKey(sealed.wrapping(signer).signing.PublicKey, signingKey.Public()) {
+		return sealed, nil // crypto/rsa has checked the signature with its public key, which is that of the certificate
+	}
 	if err := sealed.verifyGuardianSignature(); err != nil { // a key that does not belong to its certificate comes to light here
 		return nil, err
 	}

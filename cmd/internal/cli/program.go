@@ -10,10 +10,10 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Program makes the root command of a program, with --version and the command
-// version. The version is what the linker set, if it did.
+// Program makes the root command of a program, with --version and the commands
+// version and completion. The version is what the linker set, if it did.
 func Program(name, short, version string, commands ...*cobra.Command) *cobra.Command {
-	root := Group(name, short, append(commands, versionCommand(name, version))...)
+	root := Group(name, short, append(commands, completionCommand(name), versionCommand(name, version))...)
 	versionFlag(root, version)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return refuseEmpty(cmd) }
 	root.SilenceErrors = true

@@ -24,8 +24,11 @@ import (
 	"github.com/scutum-project/scutum/hgsserver/attestation/hgsa"
 )
 
-// Lifetime is how long a health certificate holds.
-const Lifetime = 8 * time.Hour
+// Lifetime is how long a health certificate holds where nobody says less, and MinLifetime the least that may be said.
+const (
+	Lifetime    = 8 * time.Hour
+	MinLifetime = 5 * time.Second
+)
 
 // ErrCertificate says that a certificate is not a health certificate. For errors.Is.
 var ErrCertificate = errors.New("not a health certificate")
@@ -57,9 +60,14 @@ type Statement struct {
 // MaxHost is how long the name of a host may be, as RFC 5280 has it for a common name.
 const MaxHost = 64
 
-// Issue makes a health certificate that holds from a time on, for Lifetime or until the signer's own ends. It fails where the
-// key is not one of 2048 to 4096 bits.
+// Issue makes a health certificate that holds for Lifetime; see IssueFor.
 func (s *Signer) Issue(st *Statement, at time.Time) (*x509.Certificate, error) {
+	return s.IssueFor(st, at, Lifetime)
+}
+
+// IssueFor makes a health certificate that holds from a time on, for a lifetime or until the signer's own ends. It fails where the
+// key is not one of 2048 to 4096 bits.
+func (s *Signer) IssueFor(st *Statement, at time.Time, lifetime time.Duration) (*x509.Certificate, error) {
 	usage, known := usages[st.Type]
 	mode, knownMode := modes[st.Mode]
 	if !known || !knownMode || st.Host == "" || len(st.Host) > MaxHost {
@@ -68,8 +76,11 @@ func (s *Signer) Issue(st *Statement, at time.Time) (*x509.Certificate, error) {
 	if bits := st.Key.N.BitLen(); bits < minRSABits || bits > maxRSABits || st.Key.E < 3 || st.Key.N.Bit(0) == 0 {
 		return nil, fmt.Errorf("issuing a health certificate: the identity key of %s has %d bits, not %d to %d, or is no RSA key", st.Host, bits, minRSABits, maxRSABits)
 	}
+	if lifetime < MinLifetime || lifetime > Lifetime {
+		return nil, fmt.Errorf("issuing a health certificate: it holds for %v to %v, not %v", MinLifetime, Lifetime, lifetime)
+	}
 	from := at.UTC().Truncate(time.Second)
-	to := from.Add(Lifetime)
+	to := from.Add(lifetime)
 	if to.After(s.Certificate.NotAfter) {
 		to = s.Certificate.NotAfter
 	}

@@ -85,6 +85,19 @@ func TestIssue(t *testing.T) {
 	}
 }
 
+func TestIssueFor(t *testing.T) {
+	s := newTestSigner(t, now)
+	for lifetime, ok := range map[time.Duration]bool{
+		MinLifetime: true, time.Hour: true, Lifetime: true, 0: false, -time.Hour: false, MinLifetime - 1: false, Lifetime + 1: false,
+	} {
+		c, err := s.IssueFor(statement(), now, lifetime)
+		require.Equal(t, ok, err == nil, "%v: %v", lifetime, err)
+		if ok {
+			require.Equal(t, now.Add(lifetime), c.NotAfter)
+		}
+	}
+}
+
 func TestReadRefused(t *testing.T) {
 	s := newTestSigner(t, now)
 	_, err := Read(s.Certificate)
@@ -157,6 +170,16 @@ func TestRenew(t *testing.T) {
 	}
 	require.Equal(t, 4, made)
 	require.Nil(t, Current(nil, now))
+
+	// In a signer's last hours the next one issues, whose certificates hold for all of their time.
+	first := newTestSigner(t, now)
+	second := newTestSigner(t, now.Add(SignerLifetime-RenewBefore))
+	both := []*Signer{second, first}
+	end := first.Certificate.NotAfter
+	require.Same(t, first, Current(both, end.Add(-Lifetime)))
+	require.Same(t, second, Current(both, end.Add(-Lifetime+time.Second)))
+	require.Nil(t, Current([]*Signer{first}, end.Add(-Lifetime+time.Second)))
+	require.Nil(t, Current([]*Signer{second}, now))
 	require.Nil(t, Current(signers, now))
 }
 

@@ -141,11 +141,16 @@ func (a *Administrator) differs(b *tcglog.Boot) string {
 }
 
 func debuggersOff(_ *Set, b *tcglog.Boot) verdict {
+	hypervisor := flag{tcglog.HypervisorDebug, "hypervisor debugger", false}
+	find := hypervisor.findIfMeasured // without a hypervisor it is not
+	if slices.ContainsFunc(b.Numbers(tcglog.HypervisorLaunchType), nonZero) {
+		find = hypervisor.find
+	}
 	return together(
 		finding{!b.FirmwareDebugger, fmt.Sprint("firmware debugger ", b.FirmwareDebugger), "firmware debugger false"},
 		flag{tcglog.BootDebugging, "boot debugger", false}.find(b),
 		flag{tcglog.OSKernelDebug, "kernel debugger", false}.find(b),
-		flag{tcglog.HypervisorDebug, "hypervisor debugger", false}.findIfMeasured(b), // without a hypervisor it is not
+		find(b),
 	)
 }
 

@@ -291,6 +291,29 @@ func TestHealthy(t *testing.T) {
 	require.Len(t, new(Set).Evaluate(claim(t, buildLog(1, "db", false, healthy()))).Failed(), 2) // no baseline, no CI policy
 }
 
+// TestOneThingMissing leaves one measurement out at a time: what was not measured fulfils nothing.
+func TestOneThingMissing(t *testing.T) {
+	set := expecting(t)
+	for id, fail := range map[tcglog.ID][]string{
+		tcglog.TransferControl: {"Hgs_FullBoot"}, tcglog.SafeMode: {"Hgs_FullBoot"}, tcglog.WinPE: {"Hgs_FullBoot"},
+		tcglog.BitLockerUnlock: {"Hgs_BitLockerEnabled"},
+		tcglog.BootDebugging:   {"Hgs_UefiDebugDisabled"}, tcglog.OSKernelDebug: {"Hgs_UefiDebugDisabled"},
+		tcglog.CodeIntegrity: {"Hgs_CiPolicy"}, tcglog.TestSigning: {"Hgs_CiPolicy"}, tcglog.SIPolicy: {"Hgs_CiPolicy"},
+		tcglog.HypervisorLaunchType: {"Hgs_HypervisorEnforcedCiPolicy"}, tcglog.VBSHVCIPolicy: {"Hgs_HypervisorEnforcedCiPolicy"},
+		tcglog.VSMLaunchType: {"Hgs_VsmRunning"}, tcglog.VSMIDKInfo: {"Hgs_VsmIdkPresent"}, tcglog.VBSIOMMURequired: {"Hgs_IommuEnabled"},
+		tcglog.PagefileEncryption: {"Hgs_PageFileEncryptionEnabled"}, tcglog.HibernationDisabled: {"Hgs_NoHibernation"},
+		tcglog.DumpsDisabled:   {"Hgs_NoDumps", "Hgs_DumpEncryptionKey"},
+		tcglog.DumpEncryption:  nil,                                                          // there are no dumps
+		tcglog.HypervisorDebug: {"Hgs_UefiDebugDisabled"}, tcglog.HypervisorIOMMUPolicy: nil, // the default, and VBSIOMMURequired decides
+	} {
+		var failed []string
+		for _, r := range set.Evaluate(claim(t, buildLog(1, "db", false, without(healthy(), id)))).Failed() {
+			failed = append(failed, r.Policy.Name)
+		}
+		require.Equal(t, fail, failed, id)
+	}
+}
+
 // TestOneThingWrong changes one thing at a time, and expects these policies and no others to fail.
 func TestOneThingWrong(t *testing.T) {
 	set := expecting(t)
@@ -310,7 +333,8 @@ func TestOneThingWrong(t *testing.T) {
 		"boot debugger?":          {less(tcglog.BootDebugging), []string{"Hgs_UefiDebugDisabled"}},
 		"kernel debugger":         {change(flagEvent(tcglog.OSKernelDebug, 1)), []string{"Hgs_UefiDebugDisabled"}},
 		"hypervisor debugger":     {change(flagEvent(tcglog.HypervisorDebug, 1)), []string{"Hgs_UefiDebugDisabled"}},
-		"hypervisor debugger?":    {less(tcglog.HypervisorDebug), nil},
+		"hypervisor debugger?":    {less(tcglog.HypervisorDebug), []string{"Hgs_UefiDebugDisabled"}},
+		"no hypervisor to debug":  {buildLog(1, "db", false, without(replace(healthy(), numberEvent(tcglog.HypervisorLaunchType, 8, 0)), tcglog.HypervisorDebug)), []string{"Hgs_HypervisorEnforcedCiPolicy"}},
 		"no code integrity":       {change(flagEvent(tcglog.CodeIntegrity, 0)), []string{"Hgs_CiPolicy"}},
 		"test signing":            {more(flagEvent(tcglog.TestSigning, 1)), []string{"Hgs_CiPolicy"}},
 		"another CI policy":       {change(loadedPolicy("SiPolicy.p7b", []byte{0x30})), []string{"Hgs_CiPolicy"}},

@@ -118,6 +118,26 @@ func TestServersContinueEachOther(t *testing.T) {
 	require.Equal(t, e.pcrs(t), proof.PCRs)
 }
 
+// TestSlowHost takes its time for every answer: what it may take counts from the beginning.
+func TestSlowHost(t *testing.T) {
+	e := startTPM(t)
+	ek := e.endorsementKey(t)
+	session := uuid.New()
+	s := NewServer(serverKey)
+	at := time.Now()
+	s.now = func() time.Time { return at }
+	context := s.Begin(session, ek)
+	for range 2 {
+		at = at.Add(Lifetime/2 - time.Second)
+		var err error
+		context, _, err = s.Continue(session, ek, e.answer(t, context, nil).Bytes())
+		require.NoError(t, err)
+	}
+	at = at.Add(2 * time.Second)
+	_, _, err := s.Continue(session, ek, e.answer(t, context, builtLog().Bytes()).Bytes())
+	require.ErrorIs(t, err, ErrContext)
+}
+
 func TestContextsRefused(t *testing.T) {
 	e := startTPM(t)
 	ek := e.endorsementKey(t)

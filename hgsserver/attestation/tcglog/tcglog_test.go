@@ -189,6 +189,16 @@ func TestHiding(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []bool{false}, b.SecureBoot)
 	})
+	t.Run("a variable SecureBoot of another vendor", func(t *testing.T) {
+		other := variableData("SecureBoot", 1)
+		other[0]++
+		l := New(SHA256)
+		l.Append(7, VariableDriverConfig, other)
+		closeWindows(l)
+		b, err := l.Claim(SHA256)
+		require.NoError(t, err)
+		require.Empty(t, b.SecureBoot)
+	})
 	t.Run("the firmware's debugger by another type", func(t *testing.T) {
 		l := good()
 		l.Append(7, 0xd, []byte(debugMode))

@@ -101,17 +101,25 @@ var benchmarkLine = regexp.MustCompile(`BenchmarkTPMAttestation\S*\s+\d+\s+(\d+)
 
 // measureTPM gives what the service does for an attestation by TPM, in the benchmark of its package.
 func measureTPM(ctx context.Context) (time.Duration, error) {
-	out, err := tool(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkTPMAttestation$", "-cpu", "1",
+	out, err := tool(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkTPMAttestation$", "-cpu", "1", "-count", "3",
 		"github.com/scutum-project/scutum/hgsserver/attestation")
 	if err != nil {
 		return 0, err
 	}
-	found := benchmarkLine.FindStringSubmatch(out)
-	if found == nil {
+	var best time.Duration // the one least disturbed by others on the machine
+	for _, found := range benchmarkLine.FindAllStringSubmatch(out, -1) {
+		n, err := strconv.ParseInt(found[1], 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		if best == 0 || time.Duration(n) < best {
+			best = time.Duration(n)
+		}
+	}
+	if best == 0 {
 		return 0, fmt.Errorf("the benchmark of the TPM attestation says %.200q", out)
 	}
-	n, err := strconv.ParseInt(found[1], 10, 64)
-	return time.Duration(n), err
+	return best, nil
 }
 
 // tool runs a program and returns its standard output.

@@ -11,7 +11,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
+
+	"github.com/scutum-project/scutum/cmd/internal/cli"
 )
 
 // Exits is the command of sessions `exits STATUS PROGRAM ARGUMENT...`: the program
@@ -46,4 +49,27 @@ func Help(t *testing.T, cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		Help(t, sub)
 	}
+}
+
+// Completion finds a completion for the value of every flag of every command of a
+// program, and none for a flag that is not there. At least so many must be found.
+func Completion(t *testing.T, root *cobra.Command, atLeast int) {
+	count := 0
+	var check func(cmd *cobra.Command)
+	check = func(cmd *cobra.Command) {
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if f.NoOptDefVal == "" { // it takes a value
+				count++
+				with, found := cmd.GetFlagCompletionFunc(f.Name)
+				require.True(t, found && with != nil, "%s --%s", cmd.CommandPath(), f.Name)
+			}
+		})
+		require.NotErrorIs(t, cmd.ValidateArgs(nil), cli.ErrNotCompleted)
+		for _, sub := range cmd.Commands() {
+			check(sub)
+		}
+	}
+	cli.Complete(root)
+	check(root)
+	require.GreaterOrEqual(t, count, atLeast)
 }

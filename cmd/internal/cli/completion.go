@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -8,19 +8,18 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/scutum-project/scutum/cmd/internal/cli"
 )
 
-func completionCommand() *cobra.Command {
+// completionCommand prints what makes a shell complete the command lines of a program.
+func completionCommand(program string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion SHELL",
 		Short: "Print a completion script for bash, zsh, fish or powershell",
-		Example: `  scutum completion bash > /etc/bash_completion.d/scutum
-  scutum completion zsh > "${fpath[1]}/_scutum"
-  scutum completion fish > ~/.config/fish/completions/scutum.fish
-  scutum completion powershell | Out-String | Invoke-Expression`,
-		Args:      cli.ExactArgs("SHELL"),
+		Example: strings.ReplaceAll(`  PROGRAM completion bash > /etc/bash_completion.d/PROGRAM
+  PROGRAM completion zsh > "${fpath[1]}/_PROGRAM"
+  PROGRAM completion fish > ~/.config/fish/completions/PROGRAM.fish
+  PROGRAM completion powershell | Out-String | Invoke-Expression`, "PROGRAM", program),
+		Args:      ExactArgs("SHELL"),
 		ValidArgs: []string{"bash", "fish", "powershell", "zsh"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root := cmd.Root()
@@ -33,7 +32,7 @@ func completionCommand() *cobra.Command {
 			generate, ok := shells[args[0]]
 			if !ok {
 				names := strings.Join(slices.Sorted(maps.Keys(shells)), ", ")
-				return cli.UsageError(cmd, fmt.Errorf("%q is not one of %s", args[0], names))
+				return UsageError(cmd, fmt.Errorf("%q is not one of %s", args[0], names))
 			}
 			return generate(cmd.OutOrStdout())
 		},

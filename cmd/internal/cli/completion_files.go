@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -18,15 +18,21 @@ var extensions = map[string][]string{
 	"pem":  {"pem", "crt", "cer"},
 }
 
+// Complete makes a program complete all that it has. Run does so when a shell asks.
+func Complete(root *cobra.Command) {
+	completeFiles(root)
+	withoutBackticks(root)
+}
+
 // completeFiles has shells complete files the way the help names them: FILE.pdk
 // with *.pdk, DIR with folders, FILE with any file.
 func completeFiles(cmd *cobra.Command) {
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		value, _ := pflag.UnquoteUsage(f)
 		if _, set := cmd.GetFlagCompletionFunc(f.Name); set || f.NoOptDefVal != "" {
 			return
 		}
-		completeFlag(cmd, f.Name, filesNamed(value))
+		CompleteFlag(cmd, f.Name, FilesNamed(value))
 	})
 	if cmd.ValidArgsFunction == nil && len(cmd.ValidArgs) == 0 && !cmd.HasSubCommands() {
 		var each []cobra.CompletionFunc
@@ -34,18 +40,18 @@ func completeFiles(cmd *cobra.Command) {
 			if strings.HasPrefix(word, "-") || strings.HasPrefix(word, "(") {
 				break
 			}
-			each = append(each, filesNamed(strings.Trim(word, "[]")))
+			each = append(each, FilesNamed(strings.Trim(word, "[]")))
 		}
-		cmd.ValidArgsFunction = completeArguments(each...)
+		cmd.ValidArgsFunction = CompleteArguments(each...)
 	}
 	for _, sub := range cmd.Commands() {
 		completeFiles(sub)
 	}
 }
 
-// filesNamed completes what the help gives that name, FILE.vsc|DISK.vhdx say. What
+// FilesNamed completes what the help gives that name, FILE.vsc|DISK.vhdx say. What
 // is no file is not completed.
-func filesNamed(name string) cobra.CompletionFunc {
+func FilesNamed(name string) cobra.CompletionFunc {
 	switch {
 	case name == "DIR":
 		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
@@ -56,7 +62,7 @@ func filesNamed(name string) cobra.CompletionFunc {
 	for part := range strings.SplitSeq(name, "|") {
 		ext := strings.TrimPrefix(path.Ext(part), ".")
 		if ext == "" || strings.ToLower(ext) != ext || strings.HasSuffix(part, "...") {
-			return completeNothing
+			return CompleteNothing
 		}
 		if also, known := extensions[ext]; known {
 			all = append(all, also...)
@@ -70,15 +76,15 @@ func filesNamed(name string) cobra.CompletionFunc {
 // withoutBackticks takes the marks out of the descriptions of flags that tell
 // the help the name of their value. Shells show the descriptions as they are.
 func withoutBackticks(cmd *cobra.Command) {
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") })
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") })
 	for _, sub := range cmd.Commands() {
 		withoutBackticks(sub)
 	}
 }
 
-// completeArguments completes the first argument with the first function, and so
+// CompleteArguments completes the first argument with the first function, and so
 // on. Where there is none, it completes file names.
-func completeArguments(each ...cobra.CompletionFunc) cobra.CompletionFunc {
+func CompleteArguments(each ...cobra.CompletionFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		switch {
 		case len(args) >= len(each):
@@ -90,15 +96,20 @@ func completeArguments(each ...cobra.CompletionFunc) cobra.CompletionFunc {
 	}
 }
 
-// errNotCompleted is the error of a command that completes a flag it does not have.
-var errNotCompleted = errors.New("its flags cannot be completed")
+// ErrNotCompleted is the error of a command that completes a flag it does not have.
+var ErrNotCompleted = errors.New("its flags cannot be completed")
 
-// completeFlag completes the value of a flag. A command without that flag is
+// CompleteFlag completes the value of a flag. A command without that flag is
 // wrong, and says so to whoever uses it.
-func completeFlag(cmd *cobra.Command, flag string, with cobra.CompletionFunc) {
+func CompleteFlag(cmd *cobra.Command, flag string, with cobra.CompletionFunc) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, with); err != nil {
 		cmd.Args = func(cmd *cobra.Command, _ []string) error {
-			return fmt.Errorf("%s: %w: %w", cmd.CommandPath(), errNotCompleted, err)
+			return fmt.Errorf("%s: %w: %w", cmd.CommandPath(), ErrNotCompleted, err)
 		}
 	}
+}
+
+// CompleteNothing is for names that are new.
+func CompleteNothing(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveNoFileComp
 }
