@@ -134,7 +134,7 @@ func (p *inspectPage) disk(d *model.Disk) {
 	}
 	if d.Prepared != nil {
 		objects = append(objects, widgets.NewNotice(widgets.Info, lang.L("The operating-system volume is prepared for BitLocker"),
-			lang.L("It is encrypted ({{.Method}}), and its key lies on it in clear: everybody can read it. A machine made from it puts protectors of its own in the place of that key.",
+			lang.L("It is encrypted ({{.Method}}), and its key lies on it in clear: everybody can read it. A machine with secrets of its own needs its volume encrypted under a fresh key.",
 				map[string]any{"Method": d.Prepared.Method.String()})))
 	}
 	objects = append(objects, widgets.NewDiskBar(d.Layout), widgets.NewFacts(diskFacts(d)...))

@@ -42,7 +42,7 @@ func (s *signPage) bitLockerForm() (form fyne.CanvasObject, offer func()) {
 		visible(meaning, can)
 		if can {
 			prepare.Enable()
-			meaning.SetText(lang.L("For a template of shielded machines: each machine made from it is encrypted from the start, and saves the time for that. The template itself stays readable for everybody, as the key lies on the volume in clear until a machine puts its own in that place. The folder needs room for a copy of {{.Size}}.",
+			meaning.SetText(lang.L("The volume is encrypted, and its key lies on it in clear, so the template stays readable for everybody. This is for machines that expect BitLocker; one with secrets of its own needs its volume encrypted under a fresh key. The folder needs room for a copy of {{.Size}}.",
 				map[string]any{"Size": widgets.Size(s.model.Disk.Info.FileSize)}))
 			return
 		}

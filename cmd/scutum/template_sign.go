@@ -35,11 +35,10 @@ func templateSignCommand() *cobra.Command {
 catalog in the metadata of the VHDX. No byte of the virtual disk changes. When it
 fails or is interrupted, the file is as it was.
 
-With --bitlocker the volume of a Windows template is encrypted first, with a key that
-lies on it in clear until a machine made from it puts its own protectors there. That
+With --bitlocker the system volume of a Windows template is encrypted first, with a key
+that lies on it in clear: whoever has the template reads it. --cipher says how. That
 happens in a copy beside the file, which takes its place when it is signed: the folder
-needs room for it. --cipher says how, as in Windows; machines keep that. A volume that
-was prepared before stays as it is.
+needs room for it. A volume that was prepared before stays as it is.
 
 With --like, name and the next version come from another disk that the same key
 has signed, as far as they are not given. A disk that is signed already needs --force.`,
