@@ -103,3 +103,37 @@ func TestPathInCircles(t *testing.T) {
 	require.ErrorContains(t, err, "lead to each other")
 	require.Less(t, counted.reads.Load(), int64(10))
 }
+
+// A stream of security descriptors that all are what is sought, and none of which the index has, is given up soon.
+func TestDescriptorsThatNobodyUses(t *testing.T) {
+	image := shape{512, 512, 1024, 6 << 20}.mkntfs(t)
+	e := forced(t, image)
+	n, err := e.v.inode(recordSecure)
+	require.NoError(t, err)
+	s := &stream{v: e.v, a: n.find(typeData, secureStream), what: n.name()}
+	descriptor := private()
+	size := int64(secureHeader + len(descriptor))
+	count := 0
+	for at := int64(0); at+size < min(s.a.size, secureBlock); at += alignUp(size, 16) {
+		b := make([]byte, secureHeader, size)
+		le.PutUint32(b, securityHash(descriptor))
+		le.PutUint32(b[4:], uint32(0x10000+count))
+		le.PutUint64(b[8:], uint64(at))
+		le.PutUint32(b[16:], uint32(size))
+		require.NoError(t, e.writeStream(phaseLink, s, at, append(b, descriptor...)))
+		count++
+	}
+	require.NoError(t, e.tx.flush())
+	require.Greater(t, count, 500)
+	f, err := os.Open(image)
+	require.NoError(t, err)
+	defer f.Close()
+	counted := &counting{ReaderAt: f}
+	v, err := Open(counted, 6<<20)
+	require.NoError(t, err)
+	counted.reads.Store(0)
+	id, err := v.securityID(descriptor)
+	require.NoError(t, err)
+	require.Zero(t, id)
+	require.Less(t, counted.reads.Load(), int64(4*maxUnused))
+}

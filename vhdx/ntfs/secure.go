@@ -15,6 +15,7 @@ const (
 	secureHeader = 20
 	secureBlock  = 256 << 10
 	maxSecure    = 256 << 20 // bytes of $SDS that are searched
+	maxUnused    = 64        // entries that are what is sought, and that the index does not have
 )
 
 // securityDescriptor gives a file's security descriptor.
@@ -102,7 +103,7 @@ func (v *Volume) securityID(descriptor []byte) (uint32, error) {
 	}
 	s := &stream{v: v, a: a, what: n.file()}
 	hash := securityHash(descriptor)
-	buf := make([]byte, secureBlock)
+	buf, unused := make([]byte, secureBlock), 0
 	for block := int64(0); block < min(a.size, maxSecure); block += 2 * secureBlock {
 		b := buf[:min(secureBlock, a.size-block)]
 		if err := s.read(b, block); err != nil {
@@ -123,6 +124,9 @@ func (v *Volume) securityID(descriptor []byte) (uint32, error) {
 				}
 				if found != nil && where == block+at+secureHeader {
 					return id, nil
+				}
+				if unused++; unused == maxUnused {
+					return 0, nil
 				}
 			}
 			at += alignUp(size, 16)
