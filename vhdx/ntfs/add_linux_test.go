@@ -402,6 +402,10 @@ func TestRefusals(t *testing.T) {
 	} {
 		require.ErrorIs(t, e.WriteFile(path, nil), want, path)
 	}
+	longest := strings.Repeat("é", 253) + "😀" // 255 units of UTF-16
+	require.NoError(t, e.Mkdir(longest))
+	require.NoError(t, e.WriteFile(longest+"/"+longest, []byte("long")))
+	require.ErrorIs(t, e.WriteFile(longest+"x", nil), ErrName)
 	require.ErrorIs(t, e.Mkdir("THERE"), os.ErrExist)
 	require.ErrorIs(t, e.WriteFile("big", make([]byte, MaxFile+1)), ErrTooLarge)
 	require.Error(t, e.WriteFile("there/x", nil))
@@ -410,5 +414,6 @@ func TestRefusals(t *testing.T) {
 	require.Error(t, e.WriteFile("a", nil))
 	require.NoError(t, e.Close())
 	require.Error(t, e.WriteFile("late", nil))
-	judge(t, image, tree{"there": []byte("x"), "a": nil, "a/b": nil, "a/b/c": nil, "a/b/c/d": nil, "a/b/e": nil})
+	judge(t, image, tree{"there": []byte("x"), "a": nil, "a/b": nil, "a/b/c": nil, "a/b/c/d": nil, "a/b/e": nil,
+		longest: nil, longest + "/" + longest: []byte("long")})
 }

@@ -152,6 +152,47 @@ func TestDamage(t *testing.T) {
 				b.save(n)
 				require.NoError(b.t, b.e.setBits(b.e.bits, phaseLink, 0, 1, false))
 			}, (*Volume).Check, "nothing owns the first cluster"},
+		"a bitmap that is too short": {
+			func(b *broken) {
+				n, err := b.e.v.inode(recordBitmap)
+				require.NoError(b.t, err)
+				a := n.find(typeData, "")
+				a.size, a.initialized = b.e.v.clusters/8-1, b.e.v.clusters/8-1
+				b.save(n)
+			}, func(v *Volume) error { return nil }, "$Bitmap of"},
+		"a bitmap with a hole": {
+			func(b *broken) {
+				n, err := b.e.v.inode(recordBitmap)
+				require.NoError(b.t, err)
+				a := n.find(typeData, "")
+				a.runs[0].lcn = hole
+				b.save(n)
+			}, (*Volume).Check, "as free, which"},
+		"a resident index of blocks": {
+			func(b *broken) {
+				n := b.inode("many")
+				a := n.find(typeIndexAllocation, indexDirectory)
+				*a = *resident(typeIndexAllocation, indexDirectory, []byte("INDX"))
+				b.save(n)
+			}, func(v *Volume) error { _, err := v.ReadDir("many"); return err }, "is resident"},
+		"an index root that is not resident": {
+			func(b *broken) {
+				n := b.inode("many")
+				*n.find(typeIndexRoot, indexDirectory) = attribute{typ: typeIndexRoot, name: indexDirectory, runs: []run{}}
+				b.save(n)
+			}, func(v *Volume) error { _, err := v.ReadDir("many"); return err }, "is not resident"},
+		"a name without letters": {
+			func(b *broken) {
+				n := b.inode("small")
+				n.find(typeFileName, "").value[64] = 0
+				b.save(n)
+			}, func(v *Volume) error { _, err := v.ReadFile("small"); return err }, "$FILE_NAME that does not fit"},
+		"a name longer than its attribute": {
+			func(b *broken) {
+				n := b.inode("small")
+				n.find(typeFileName, "").value[64] = 255
+				b.save(n)
+			}, func(v *Volume) error { _, err := v.ReadFile("small"); return err }, "$FILE_NAME that does not fit"},
 		"lower case is upper case": {
 			func(b *broken) {
 				n, err := b.e.v.inode(recordUpCase)
