@@ -182,13 +182,15 @@ func (s *subject) judge(t testing.TB, tools bool) {
 	image, out := filepath.Join(t.TempDir(), "volume.img"), filepath.Join(t.TempDir(), "plain.img")
 	require.NoError(t, os.WriteFile(image, raw, 0o600))
 	for _, command := range [][]string{
-		{"cryptsetup", "bitlkDump", image}, {"dislocker-file", "-c", "-V", image, "--", out}, {"truncate", "-s", fmt.Sprint(s.part.size), out},
+		{"cryptsetup", "--disable-locks", "bitlkDump", image}, {"bdeinfo", image},
+		{"dislocker-file", "-c", "-V", image, "--", out}, {"truncate", "-s", fmt.Sprint(s.part.size), out},
 		{"ntfsfix", "-n", out}, {"ntfsinfo", "-m", out}, {"ntfsls", "-R", out},
 	} {
 		cmd := exec.Command(command[0], command[1:]...)
 		cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
 		text, err := cmd.CombinedOutput()
 		require.NoErrorf(t, err, "%s: %s", command, text)
+		require.NotContains(t, string(text), "is locked")
 	}
 	for name, data := range s.files {
 		got, err := exec.Command("ntfscat", out, "/"+name).Output()
