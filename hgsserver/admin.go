@@ -103,7 +103,7 @@ func (s *Server) metricsHandler() http.Handler {
 func (s *Server) health(w http.ResponseWriter, reasons bool) {
 	status, text := http.StatusOK, "healthy\n"
 	var because strings.Builder
-	for _, p := range s.current.Load().problems(s.now()) {
+	for _, p := range s.healthProblems(s.current.Load()) {
 		if p.Fatal {
 			status, text = http.StatusServiceUnavailable, "not healthy\n"
 			because.WriteString(p.What + ": " + p.Remedy + "\n")

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/scutum-project/scutum/hgsserver/attestation/health"
 	"github.com/scutum-project/scutum/hgsserver/store"
 )
 
@@ -53,6 +54,9 @@ func (s *Server) changeSettings(c *call) (any, error) {
 			settings.DenyBefore = s.now().UTC().Truncate(time.Second).Add(time.Second)
 		}
 		if n.CertificateSeconds != nil {
+			if longest := int(health.Lifetime / time.Second); *n.CertificateSeconds < 0 || *n.CertificateSeconds > longest {
+				return fmt.Errorf("a health certificate holds for at most %d seconds, not %d", longest, *n.CertificateSeconds)
+			}
 			settings.CertificateSeconds = *n.CertificateSeconds
 		}
 		if n.AuditRetentionDays != nil {

@@ -28,6 +28,9 @@ func NewClient(socket string) *Client {
 		if errors.Is(err, fs.ErrPermission) {
 			return fmt.Errorf("the socket %s is not for you: be who runs the service, or root", socket)
 		}
+		if errors.Is(err, io.EOF) {
+			return errors.New("the service broke off its answer: its log says why")
+		}
 		return fmt.Errorf("no service answers at the socket %s: is \"hgs serve\" running? (%w)", socket, errors.Unwrap(err))
 	}
 	return &Client{"http://hgs", &http.Client{Transport: &http.Transport{DialContext: dial}}, explain}

@@ -22,7 +22,7 @@ import (
 
 // problems is never nil, so that JSON has a list.
 func (s *Server) problems(c *configuration) []Problem {
-	return append(append([]Problem{}, c.problems(s.now())...), s.clockProblems()...)
+	return append(append([]Problem{}, s.healthProblems(c)...), s.clockProblems()...)
 }
 
 // clockProblems holds the clock against the last entry of the audit log.

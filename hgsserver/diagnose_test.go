@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scutum-project/scutum/hgsserver/attestation/policy"
+	"github.com/scutum-project/scutum/hgsserver/keyprotection"
 )
 
 // requireProblems holds each problem to a remedy, and finds those that must be there and no other.
@@ -119,4 +120,27 @@ func TestProblems(t *testing.T) {
 	}
 	at(now.AddDate(0, 0, -2))
 	requireProblems(t, said(), "and the attestation signer holds from ", "of the audit log is from ")
+}
+
+func TestStateThatCannotBeWrittenIsAProblem(t *testing.T) {
+	s := open(t, newService(t))
+	said := func() []Problem { return s.problems(s.current.Load()) }
+	status := func() int {
+		w := httptest.NewRecorder()
+		s.metricsHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/health", nil))
+		return w.Code
+	}
+	require.NoError(t, s.recordRelease(keyprotection.Release{}))
+	requireProblems(t, said(), "no host key is registered")
+	require.Equal(t, http.StatusOK, status())
+
+	require.NoError(t, s.store.Close())
+	require.Error(t, s.recordRelease(keyprotection.Release{}))
+	requireProblems(t, said(), "no host key is registered", "the state could not be written: no host attests or gets a key (")
+	require.True(t, said()[1].Fatal)
+	require.Equal(t, http.StatusServiceUnavailable, status())
+
+	later := time.Now().Add(unwrittenFor)
+	s.now = func() time.Time { return later }
+	require.Equal(t, http.StatusOK, status())
 }

@@ -21,6 +21,34 @@ type Problem struct {
 	Fatal  bool   `json:"fatal"` // hosts cannot attest or get keys
 }
 
+// unwritten is an entry that did not come to the disk, and why.
+type unwritten struct {
+	at  time.Time
+	err error
+}
+
+// unwrittenFor is how long that is a problem, if nothing is written meanwhile: then who balances loads tries the service again.
+const unwrittenFor = 5 * time.Minute
+
+// wrote keeps whether entries come to the disk.
+func (s *Server) wrote(err error) {
+	if err == nil {
+		s.unwritten.Store(nil)
+		return
+	}
+	s.unwritten.Store(&unwritten{s.now(), err})
+}
+
+// healthProblems judges the configuration, and whether there is room for what hosts do.
+func (s *Server) healthProblems(c *configuration) []Problem {
+	list := c.problems(s.now())
+	if u := s.unwritten.Load(); u != nil && s.now().Before(u.at.Add(unwrittenFor)) {
+		list = append(list, Problem{fmt.Sprintf("at %s the state could not be written: no host attests or gets a key (%v)", stamp(u.at), u.err),
+			"make room on the disk of " + s.dir + ": df -h " + s.dir, true})
+	}
+	return list
+}
+
 // problems judges a configuration by itself.
 func (c *configuration) problems(at time.Time) []Problem {
 	list := c.signerProblems(at)

@@ -58,7 +58,8 @@ type Server struct {
 	attestation *attestation.Service
 	protection  *keyprotection.Service
 	metrics     *metrics
-	serving     atomic.Pointer[serving] // nil where nothing is
+	serving     atomic.Pointer[serving]   // nil where nothing is
+	unwritten   atomic.Pointer[unwritten] // nil where the last entry is on the disk
 }
 
 // Init makes the state of a service in a folder, which is made where there is none. The identities are its first certificates.
@@ -201,7 +202,7 @@ func (s *Server) configure(c *configuration) error {
 
 func (s *Server) recordAttestation(r attestation.Report) error {
 	err := s.store.Record("attestation", r)
-	if err == nil {
+	if s.wrote(err); err == nil {
 		s.metrics.attestation(r)
 	}
 	return err
@@ -209,7 +210,7 @@ func (s *Server) recordAttestation(r attestation.Report) error {
 
 func (s *Server) recordRelease(r keyprotection.Release) error {
 	err := s.store.Record("release", r)
-	if err == nil {
+	if s.wrote(err); err == nil {
 		s.metrics.releases.Inc()
 	}
 	return err

@@ -57,7 +57,7 @@ func newMetrics(s *Server) *metrics {
 	gauge("hgs_tpm_hosts", "Hosts registered by their TPM.", func(c *configuration) float64 { return float64(len(c.attestation.Hosts)) })
 	gauge("hgs_host_keys", "Hosts registered by a key.", func(c *configuration) float64 { return float64(len(c.attestation.HostKeys)) })
 	gauge("hgs_problems", "Problems that the health of the service has; see its log.", func(c *configuration) float64 {
-		return float64(len(c.problems(s.now())))
+		return float64(len(s.healthProblems(c)))
 	})
 	gauge("hgs_last_backup_seconds", "When the last whole backup was made, in seconds since 1970; 0 for never.", func(*configuration) float64 {
 		at, err := s.lastBackup()

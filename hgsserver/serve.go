@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/scutum-project/scutum/hgsserver/attestation/hgsa"
@@ -142,6 +143,9 @@ func hostTLS(own *tls.Config) *tls.Config {
 // listenTCP opens an address with a limit of connections.
 func listenTCP(address, whom string, config *tls.Config) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("listening for %s: %w: another program listens there; find it with ss -ltnp, or take another address", whom, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listening for %s: %w", whom, err)
 	}

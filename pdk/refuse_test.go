@@ -157,7 +157,7 @@ func TestParseRefusesOwners(t *testing.T) {
 	}
 	others, _, err := keyprotector.New(mallory(t), publics(t, fabric(t), owner(t)))
 	require.NoError(t, err)
-	rolled, _, _, err := d.KeyProtector.Roll(fabric(t))
+	rolled, _, _, err := d.KeyProtector.Roll(fabric(t), nil)
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		content []byte

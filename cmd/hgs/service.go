@@ -48,7 +48,7 @@ func initCommand() *cobra.Command {
 				return err
 			}
 			if err := hgsserver.Init(dirOf(cmd), settings, signer, encryption, secret); err != nil {
-				return err
+				return withRemedy(err)
 			}
 			facts := struct {
 				Dir        string `json:"dir"`
@@ -132,7 +132,7 @@ func serveCommand() *cobra.Command {
 		s, err := hgsserver.Open(dirOf(cmd), secret, log)
 		clear(secret)
 		if err != nil {
-			return err
+			return withRemedy(err)
 		}
 		o, err := listening.over(s.Listening()).Options()
 		if err != nil {
@@ -192,7 +192,7 @@ func restoreCommand() *cobra.Command {
 			err = hgsserver.Restore(dirOf(cmd), f, secret, pass)
 		}
 		if err != nil {
-			return err
+			return withRemedy(err)
 		}
 		return cli.Report(cmd, map[string]string{"dir": dirOf(cmd)}, func(s *cli.Sheet) { s.Facts("restored in", dirOf(cmd)) })
 	})
@@ -207,7 +207,7 @@ func clearCommand() *cobra.Command {
 	cmd := cli.Leaf("clear", "Remove the service with all of its keys", "hgs clear --dir /var/lib/hgs --force", func(cmd *cobra.Command, _ []string) error {
 		path := filepath.Join(dirOf(cmd), hgsserver.StateFile)
 		if _, err := os.Stat(path); err != nil {
-			return err
+			return withRemedy(err)
 		}
 		lost := "its certificates with their keys, hosts, policies and the audit log: without a backup, no virtual machine that it guards starts again"
 		if !force {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +20,9 @@ import (
 // writeBackup writes a backup that appears whole or not at all.
 func writeBackup(cmd *cobra.Command, path string, request hgsserver.BackupRequest) error {
 	f, err := atomicfile.Create(path, false)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: a backup replaces no file, give it another name", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -76,8 +76,17 @@ func booted(use, short, example string, run func(cmd *cobra.Command, host *hosts
 		}()
 		return run(cmd, running, args)
 	})
-	cmd.Flags().StringVar(&boot, "boot", measuredboot.Profiles()[0].Name, "start the host in the way `PROFILE`")
+	cmd.Flags().StringVar(&boot, "boot", measuredboot.Profiles()[0].Name, "start the host in the way `PROFILE`; \"hostsim profiles\" lists them")
+	cli.CompleteFlag(cmd, "boot", completeProfile)
 	return cmd
+}
+
+func completeProfile(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var all []cobra.Completion
+	for _, p := range measuredboot.Profiles() {
+		all = append(all, cobra.CompletionWithDesc(p.Name, p.Says))
+	}
+	return all, cobra.ShellCompDirectiveNoFileComp
 }
 
 // writer makes a command that writes one file of the host's.

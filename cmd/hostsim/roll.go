@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"time"
@@ -77,18 +76,13 @@ func rollCommand() *cobra.Command {
 
 // readProtector reads a key protector, or that of shielding data, whose owner signed them.
 func readProtector(path string) (*keyprotector.Protector, *release, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, pdk.MaxSize+1))
+	data, err := cli.ReadFile(path, pdk.MaxSize)
 	if err != nil {
 		return nil, nil, err
 	}
 	var protector *keyprotector.Protector
 	r := &release{}
-	if len(data) > 0 && data[0] == 0x30 { // a DER sequence; a protector begins with its length, which has no such byte
+	if data[0] == 0x30 { // a DER sequence; a protector begins with its length, which has no such byte
 		shielded, err := pdk.Parse(data)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", path, err)

@@ -67,3 +67,12 @@ func TestSessions(t *testing.T) {
 
 // TestHelp holds every command to a description and examples.
 func TestHelp(t *testing.T) { clitest.Help(t, rootCommand()) }
+
+// TestCompletion holds every command to a completion of all that it takes.
+func TestCompletion(t *testing.T) { clitest.Completion(t, rootCommand(), 10) }
+
+// TestDocuments holds what documents say of the commands to what there is.
+func TestDocuments(t *testing.T) {
+	clitest.DocumentedCommands(t, rootCommand, 3)
+	clitest.NamedCommands(t, rootCommand, 5)
+}

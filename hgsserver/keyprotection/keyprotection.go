@@ -72,6 +72,10 @@ type state struct {
 	metadata []byte     // nil where there is none
 	missing  *kps.Error // why there is none
 	issued   issuedCache
+
+	// vouched is the primary encryption certificate with a signature by each of the signing certificates, in their order: it is
+	// what protectors for another encryption certificate are rolled to.
+	vouched []*guardian.Guardian
 }
 
 // New makes a service without certificates and signers. Every release is recorded before its keys leave: where record fails,
@@ -105,8 +109,37 @@ func (s *Service) Configure(c Config) error {
 		if st.metadata, err = own.Metadata(); err != nil {
 			return fmt.Errorf("configuring the key protection service: %w", err)
 		}
+		if err := st.vouch(); err != nil {
+			return fmt.Errorf("configuring the key protection service: %w", err)
+		}
 	}
 	s.state.Store(st)
+	return nil
+}
+
+// vouch has the signing certificates vouch for the primary encryption certificate.
+func (st *state) vouch() error {
+	for _, id := range st.Signing {
+		g := owner(id, st.Encryption[0]).Guardian
+		var err error
+		if _, g.EncryptionSignature, err = guardian.Sign(id.Key, g.Encryption.Raw); err != nil {
+			return fmt.Errorf("signing the encryption certificate of %s: %w", g.Encryption.Subject, err)
+		}
+		st.vouched = append(st.vouched, &g)
+	}
+	return nil
+}
+
+// next gives what protectors that are opened with those keys are rolled to: nil where that is what they are for already.
+func (st *state) next(own *guardian.Owner) *guardian.Guardian {
+	if own.Encryption.Equal(st.Encryption[0].Certificate) {
+		return nil
+	}
+	for _, g := range st.vouched {
+		if g.Signing.Equal(own.Signing) {
+			return g
+		}
+	}
 	return nil
 }
 
@@ -210,7 +243,7 @@ func (s *Service) Roll(v kps.Version, r *kps.Request) (*kps.Response, error) {
 	if err != nil {
 		return nil, refusal(err)
 	}
-	rolled, ingressKey, egressKey, err := ingress.Roll(own)
+	rolled, ingressKey, egressKey, err := ingress.Roll(own, st.next(own))
 	if err != nil {
 		return nil, refusal(err)
 	}

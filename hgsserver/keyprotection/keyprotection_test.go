@@ -366,9 +366,10 @@ func TestRollOver(t *testing.T) {
 
 	response, err := b.Roll(kps.V2, old)
 	require.NoError(t, err)
-	_, egress := b.requireRolled(kps.V2, response)
+	keys, egress := b.requireRolled(kps.V2, response)
 	require.True(t, egress.Signer().Signing.Equal(b.config.Signing[1].Certificate))
-	oldProtector := b.protector
+	require.True(t, egress.Signer().Encryption.Equal(b.config.Encryption[0].Certificate), "it is for the primary one from now on")
+	oldProtector, moved, movedKey := b.protector, egress, keys.Egress
 	b.protector, b.key = b.newProtector()
 	response, err = b.Roll(kps.V2, b.request())
 	require.NoError(t, err)
@@ -379,6 +380,12 @@ func TestRollOver(t *testing.T) {
 	require.NoError(t, b.Configure(b.config))
 	b.protector = oldProtector
 	b.requireRefused(b.request(), kps.InvalidProtector, "grants no access")
+
+	// What was rolled since is for the new one, without its owner.
+	b.protector, b.key = moved, movedKey
+	response, err = b.Roll(kps.V2, b.request())
+	require.NoError(t, err)
+	b.requireRolled(kps.V2, response)
 }
 
 func TestMaxOfflineUnwraps(t *testing.T) {

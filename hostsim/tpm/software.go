@@ -130,7 +130,7 @@ func openSoftware(ctx context.Context, dir string) (*TPM, error) {
 	if _, err := t.Resets(); err != nil {
 		_ = s.close()
 		if said.Len() > 0 && ctx.Err() == nil {
-			err = fmt.Errorf("swtpm: %s", strings.ReplaceAll(strings.TrimSpace(said.String()), "\n", "; "))
+			err = fmt.Errorf("one process at a time may use it; swtpm says: %s", strings.ReplaceAll(strings.TrimSpace(said.String()), "\n", "; "))
 		}
 		return nil, err
 	}

@@ -160,7 +160,7 @@ func TestProcess(t *testing.T) {
 	tpm := open(t, dir)
 	process := tpm.channel.(*software).cmd.Process
 	_, err := OpenSoftware(t.Context(), dir)
-	require.ErrorContains(t, err, "swtpm: ")
+	require.ErrorContains(t, err, "one process at a time may use it; swtpm says: ")
 	require.NoError(t, tpm.Close())
 	require.Error(t, process.Signal(os.Interrupt), "it has ended")
 

@@ -1,7 +1,6 @@
 package guardian
 
 import (
-	"encoding/base64"
 	"fmt"
 	"regexp"
 	"strings"
@@ -67,18 +66,9 @@ func binary(n *excc14n.Node) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	s = strings.Map(func(r rune) rune {
-		if strings.ContainsRune(whiteSpace, r) {
-			return -1
-		}
-		return r
-	}, s)
-	data, err := base64.StdEncoding.Strict().DecodeString(s)
+	data, err := excc14n.Base64(s)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", n.Local, err)
-	}
-	if len(data) == 0 {
-		return nil, fmt.Errorf("%s is empty", n.Local)
 	}
 	return data, nil
 }

@@ -17,7 +17,7 @@ func TestRollWritesWhatParseReads(t *testing.T) {
 	for range 3 {
 		cached, err := c.Parse(data)
 		require.NoError(t, err)
-		egress, _, key, err := cached.Roll(fabric(t))
+		egress, _, key, err := cached.Roll(fabric(t), nil)
 		require.NoError(t, err)
 		require.NoError(t, egress.Verify())
 		data = egress.Bytes()

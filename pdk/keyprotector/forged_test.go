@@ -231,7 +231,7 @@ func TestEveryOperationVerifiesFirst(t *testing.T) {
 		require.ErrorIs(t, err, test.is)
 		_, _, err = p.Revoke(owner(t), func(w WrappingInfo) bool { return w.ID == 1 })
 		require.ErrorIs(t, err, test.is)
-		_, _, _, err = p.Roll(fabric(t))
+		_, _, _, err = p.Roll(fabric(t), nil)
 		require.ErrorIs(t, err, test.is)
 	}
 }

@@ -234,7 +234,7 @@ func TestMaxOfflineUnwrapsIsShownAndNotKept(t *testing.T) {
 	require.NoError(t, err)
 	revoked, _, err := p.Revoke(owner(t), func(w WrappingInfo) bool { return w.ID == 1 })
 	require.NoError(t, err)
-	rolled, _, _, err := p.Roll(fabric(t))
+	rolled, _, _, err := p.Roll(fabric(t), nil)
 	require.NoError(t, err)
 	for _, p := range []*Protector{granted, revoked, rolled} {
 		require.Zero(t, p.MaxOfflineUnwraps())

@@ -93,7 +93,7 @@ func BenchmarkNew(b *testing.B) {
 func BenchmarkRoll(b *testing.B) {
 	p, _ := newProtector(b, fabric(b))
 	for b.Loop() {
-		_, _, _, err := p.Roll(fabric(b))
+		_, _, _, err := p.Roll(fabric(b), nil)
 		require.NoError(b, err)
 	}
 }

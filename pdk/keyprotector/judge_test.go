@@ -39,7 +39,7 @@ func TestAgainstOpenSSL(t *testing.T) {
 		j.requireTransportKey(key, owner(t), branch(t), mallory(t), fabric(t))
 	})
 	t.Run("rolled", func(t *testing.T) {
-		p, _, key, err := made.Roll(branch(t))
+		p, _, key, err := made.Roll(branch(t), nil)
 		require.NoError(t, err)
 		j := newJudge(t, p)
 		j.requireSchema()

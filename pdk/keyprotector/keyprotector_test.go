@@ -169,7 +169,7 @@ func TestRevokeIncludesWhomTheRevokedVouchedFor(t *testing.T) {
 
 func TestRoll(t *testing.T) {
 	p, key := newProtector(t, branch(t), fabric(t))
-	egress, ingressKey, egressKey, err := p.Roll(fabric(t))
+	egress, ingressKey, egressKey, err := p.Roll(fabric(t), nil)
 	require.NoError(t, err)
 	require.True(t, ingressKey == key)
 	require.False(t, egressKey == key)
@@ -181,7 +181,7 @@ func TestRoll(t *testing.T) {
 	require.Equal(t, p.wrapping(0).signingSignature, egress.wrapping(0).signingSignature, "the owner was not asked")
 
 	// It is rolled at every start, and the owner can still change it.
-	again, ingressKey, egressKey, err := egress.Roll(fabric(t))
+	again, ingressKey, egressKey, err := egress.Roll(fabric(t), nil)
 	require.NoError(t, err)
 	requireOpens(t, egress, ingressKey, owner(t), fabric(t))
 	requireOpens(t, again, egressKey, owner(t), fabric(t))
@@ -194,9 +194,42 @@ func TestRoll(t *testing.T) {
 	requireOpens(t, rest, newKey, owner(t), branch(t))
 }
 
+// TestRollToAnotherCertificate moves a protector to a new encryption certificate, for which the service's signing key vouches:
+// neither the owner nor the old key is needed any more.
+func TestRollToAnotherCertificate(t *testing.T) {
+	p, key := newProtector(t, branch(t), fabric(t))
+	moved := *fabric(t)
+	moved.Encryption, moved.EncryptionKey = mallory(t).Encryption, mallory(t).EncryptionKey
+	var err error
+	_, moved.EncryptionSignature, err = guardian.Sign(moved.SigningKey, moved.Encryption.Raw)
+	require.NoError(t, err)
+	egress, ingressKey, egressKey, err := p.Roll(fabric(t), &moved.Guardian)
+	require.NoError(t, err)
+	require.True(t, ingressKey == key)
+	requireOpens(t, egress, egressKey, owner(t), &moved)
+	requireNotGranted(t, egress, branch(t), fabric(t))
+	require.True(t, egress.Signer().Encryption.Equal(moved.Encryption))
+	parsed, err := Parse(egress.Bytes())
+	require.NoError(t, err)
+	require.NoError(t, parsed.Verify())
+	again, _, egressKey, err := parsed.Roll(&moved, nil)
+	require.NoError(t, err)
+	requireOpens(t, again, egressKey, owner(t), &moved)
+
+	unsigned, stolen := moved.Guardian, moved.Guardian
+	unsigned.EncryptionSignature = nil
+	stolen.EncryptionSignature = public(t, mallory(t)).EncryptionSignature
+	for _, next := range []*guardian.Guardian{public(t, mallory(t)), &unsigned, &stolen} {
+		egress, ingressKey, egressKey, err := p.Roll(fabric(t), next)
+		require.Error(t, err)
+		require.Nil(t, egress)
+		require.True(t, ingressKey == TransportKey{} && egressKey == TransportKey{})
+	}
+}
+
 func TestRollByTheOwner(t *testing.T) {
 	p, _ := newProtector(t, fabric(t))
-	egress, _, egressKey, err := p.Roll(owner(t))
+	egress, _, egressKey, err := p.Roll(owner(t), nil)
 	require.NoError(t, err)
 	requireOpens(t, egress, egressKey, owner(t))
 }
@@ -206,7 +239,7 @@ func TestRollKeepsTheWayToTheOwner(t *testing.T) {
 	wrappings := append(wrapAll(t, &key, owner(t), fabric(t), mallory(t)), wrapFor(t, &key, 3, 1, branch(t), fabric(t)))
 	p, err := seal(wrappings, &key, 0, owner(t).SigningKey)
 	require.NoError(t, err)
-	egress, _, egressKey, err := p.Roll(branch(t))
+	egress, _, egressKey, err := p.Roll(branch(t), nil)
 	require.NoError(t, err)
 	requireOpens(t, egress, egressKey, owner(t), fabric(t), branch(t))
 	require.Equal(t, uint32(3), egress.Signer().ID)
@@ -221,7 +254,7 @@ func TestRollRefuses(t *testing.T) {
 		"a service with other signing key": &otherSigner,
 	} {
 		t.Run(name, func(t *testing.T) {
-			egress, ingressKey, egressKey, err := p.Roll(service)
+			egress, ingressKey, egressKey, err := p.Roll(service, nil)
 			require.ErrorIs(t, err, ErrNotGranted)
 			require.Nil(t, egress)
 			require.True(t, ingressKey == TransportKey{} && egressKey == TransportKey{})
@@ -245,7 +278,7 @@ func TestWrappingsHoldNothingElse(t *testing.T) {
 func TestCheck(t *testing.T) {
 	p, key := newProtector(t, fabric(t))
 	require.NoError(t, p.Check(key))
-	rolled, ingress, egress, err := p.Roll(fabric(t))
+	rolled, ingress, egress, err := p.Roll(fabric(t), nil)
 	require.NoError(t, err)
 	require.NoError(t, p.Check(ingress))
 	require.NoError(t, rolled.Check(egress))

@@ -123,12 +123,19 @@ func (p *Protector) revoke(owner *guardian.Owner, revoked func(WrappingInfo) boo
 // Where the service's wrapping leads to the owner through others, these remain too, as the format has no place for their
 // signatures but in wrappings, and none for wrappings without a key.
 //
-// The error is that of Unwrap, or ErrNotGranted when the service's wrapping names another signing key.
-func (p *Protector) Roll(service *guardian.Owner) (egress *Protector, ingressKey, egressKey TransportKey, err error) {
+// Where the service has another encryption certificate by now, next has it: the egress is for that one, as the signing
+// certificate that the owner trusts vouches for it. next is nil where the egress is for the same one as the ingress, and
+// makes no difference where the ingress is for both.
+//
+// The error is that of Unwrap, or ErrNotGranted when the service's wrapping, or next, names another signing key.
+func (p *Protector) Roll(service *guardian.Owner, next *guardian.Guardian) (egress *Protector, ingressKey, egressKey TransportKey, err error) {
 	ingressKey, w, err := p.unwrapFor(service)
 	egressKey = newTransportKey()
 	if err == nil && !sameKey(w.signing.PublicKey, service.SigningKey.Public()) {
 		err = fmt.Errorf("%w: its wrapping %d names another signing key", ErrNotGranted, w.id)
+	}
+	if err == nil && next != nil && p.wrappingFor(next.Encryption.PublicKey) == nil {
+		w, err = w.moveTo(next)
 	}
 	if err == nil {
 		chain := p.chain(w)
@@ -144,6 +151,19 @@ func (p *Protector) Roll(service *guardian.Owner) (egress *Protector, ingressKey
 		return nil, ingressKey, egressKey, fmt.Errorf("rolling a transport key: %w", err)
 	}
 	return egress, ingressKey, egressKey, nil
+}
+
+// moveTo gives the wrapping with another encryption certificate of the guardian, for which its signing key has to vouch.
+func (w *wrapping) moveTo(next *guardian.Guardian) (*wrapping, error) {
+	if !sameKey(w.signing.PublicKey, next.Signing.PublicKey) {
+		return nil, fmt.Errorf("%w: the next certificates are of another guardian than its wrapping %d", ErrNotGranted, w.id)
+	}
+	moved := *w
+	moved.encryption = next.Encryption
+	if err := moved.checkKeys(nil); err != nil {
+		return nil, err
+	}
+	return &moved, moved.vouch(next)
 }
 
 func (p *Protector) unwrapFor(g *guardian.Owner) (TransportKey, *wrapping, error) {
@@ -183,6 +203,22 @@ func (p *Protector) add(owner *guardian.Owner, g *guardian.Guardian, key *Transp
 	if p.wrappingFor(g.Encryption.PublicKey) != nil {
 		return errors.New("it has access already")
 	}
+	if err := w.vouch(g); err != nil {
+		return err
+	}
+	var err error
+	if w.signingSignature.algorithm, w.signingSignature.value, err = guardian.Sign(owner.SigningKey, g.Signing.Raw); err != nil {
+		return err
+	}
+	if err := w.wrap(key); err != nil {
+		return fmt.Errorf("guardian %q: encrypting to its certificate: %w", g.Name, err)
+	}
+	p.wrappings = append(p.wrappings, w)
+	return nil
+}
+
+// vouch takes a guardian's signature over its encryption certificate.
+func (w *wrapping) vouch(g *guardian.Guardian) error {
 	if len(g.EncryptionSignature) == 0 {
 		return errors.New("nothing shows that its encryption certificate is its own: import its metadata")
 	}
@@ -193,14 +229,6 @@ func (p *Protector) add(owner *guardian.Owner, g *guardian.Guardian, key *Transp
 	if err := guardian.Verify(g.Signing, w.encryptionSignature.algorithm, g.Encryption.Raw, g.EncryptionSignature); err != nil {
 		return fmt.Errorf("guardian %q: its encryption certificate: %w", g.Name, err)
 	}
-	var err error
-	if w.signingSignature.algorithm, w.signingSignature.value, err = guardian.Sign(owner.SigningKey, g.Signing.Raw); err != nil {
-		return err
-	}
-	if err := w.wrap(key); err != nil {
-		return fmt.Errorf("guardian %q: encrypting to its certificate: %w", g.Name, err)
-	}
-	p.wrappings = append(p.wrappings, w)
 	return nil
 }
 

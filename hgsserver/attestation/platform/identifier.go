@@ -138,7 +138,7 @@ func parse(file []byte) (*Identifier, error) {
 		return nil, errors.New("PlatformIdentifier does not begin with HostName and EndorsementKey")
 	}
 	id := &Identifier{}
-	if id.Host, err = text(host); err != nil {
+	if id.Host, err = host.TextAlone(); err != nil {
 		return nil, err
 	}
 	public, err := binary(key)
@@ -171,27 +171,13 @@ func parse(file []byte) (*Identifier, error) {
 
 const whiteSpace = " \t\r\n"
 
-// text gives the text of an element that has nothing else.
-func text(n *excc14n.Node) (string, error) {
-	if len(n.Attrs) > 0 || len(n.Elements()) > 0 {
-		return "", fmt.Errorf("%s has attributes or elements, and must be text", n.Local)
-	}
-	return n.Text, nil
-}
-
 // binary gives the bytes that stand in an element as base64. It may be broken into lines.
 func binary(n *excc14n.Node) ([]byte, error) {
-	s, err := text(n)
+	s, err := n.TextAlone()
 	if err != nil {
 		return nil, err
 	}
-	s = strings.Map(func(r rune) rune {
-		if strings.ContainsRune(whiteSpace, r) {
-			return -1
-		}
-		return r
-	}, s)
-	data, err := base64.StdEncoding.Strict().DecodeString(s)
+	data, err := excc14n.Base64(s)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", n.Local, err)
 	}

@@ -35,7 +35,11 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, p); err != nil {
+	err := run(ctx, p)
+	if ctx.Err() != nil {
+		err = ctx.Err() // what failed then, failed of that
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -1,7 +1,6 @@
 package kps
 
 import (
-	"encoding/base64"
 	"strings"
 
 	"github.com/scutum-project/scutum/pdk/excc14n"
@@ -44,24 +43,22 @@ func sequence(n *excc14n.Node, names ...string) ([]*excc14n.Node, error) {
 
 // readText gives the text of n, which must have nothing else.
 func readText(n *excc14n.Node) (string, error) {
-	if len(n.Attrs) > 0 || len(n.Elements()) > 0 {
-		return "", invalid("%s has attributes or elements, and must be text alone", n.Local)
+	text, err := n.TextAlone()
+	if err != nil {
+		return "", invalid("%w", err)
 	}
-	return n.Text, nil
+	return text, nil
 }
 
-// readBytes reads base64 of at least one byte. It may be broken into lines, as xs:base64Binary allows.
+// readBytes reads base64 of at least one byte.
 func readBytes(n *excc14n.Node) ([]byte, error) {
 	text, err := readText(n)
 	if err != nil {
 		return nil, err
 	}
-	data, err := base64.StdEncoding.Strict().DecodeString(text) // as it is nearly always written
+	data, err := excc14n.Base64(text)
 	if err != nil {
-		data, err = base64.StdEncoding.Strict().DecodeString(strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "").Replace(text))
-	}
-	if err != nil || len(data) == 0 {
-		return nil, invalid("%s is empty, or not base64", n.Local)
+		return nil, invalid("%s: %w", n.Local, err)
 	}
 	return data, nil
 }
