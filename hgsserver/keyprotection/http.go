@@ -1,6 +1,7 @@
 package keyprotection
 
 import (
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"strings"
@@ -61,20 +62,31 @@ func (s *Service) serveRoll(w http.ResponseWriter, r *http.Request, v kps.Versio
 	}
 	response, err := s.Roll(v, request)
 	if err != nil {
-		s.refuse(w, r, err)
+		s.refuse(w, r, err, "host", s.hostOf(request.HealthCertificate), "protector", digest(request.Ingress))
 		return
 	}
 	kps.WriteDocument(w, response.Bytes())
 }
 
-// refuse answers with a refusal, or without details where it is the service itself that failed.
-func (s *Service) refuse(w http.ResponseWriter, r *http.Request, err error) {
+// hostOf names the host of a health certificate. It is empty where no signer that is trusted has issued it: then what it says is
+// anybody's word.
+func (s *Service) hostOf(healthCertificate []byte) string {
+	if known := s.state.Load().issued.get(sha256.Sum256(healthCertificate)); known != nil {
+		return known.Subject.CommonName
+	}
+	return ""
+}
+
+// refuse answers with a refusal, or without details where it is the service itself that failed. The log has who and what it was
+// about, too.
+func (s *Service) refuse(w http.ResponseWriter, r *http.Request, err error, about ...any) {
+	log := s.log.With("remote", r.RemoteAddr).With(about...)
 	var answer *kps.Error
 	if !errors.As(err, &answer) {
-		s.log.Error("key protection failed", "remote", r.RemoteAddr, "error", err)
+		log.Error("key protection failed", "error", err)
 		answer = &kps.Error{Code: kps.ServiceUnavailable, Message: "the service failed: its log says why"}
 	} else {
-		s.log.Warn("key protection refused", "remote", r.RemoteAddr, "code", string(answer.Code), "reason", answer.Message)
+		log.Warn("key protection refused", "code", string(answer.Code), "reason", answer.Message)
 	}
 	if s.Refused != nil {
 		s.Refused(answer.Code)

@@ -505,6 +505,8 @@ func TestHTTP(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, w.Code)
 	require.NotContains(t, w.Body.String(), "secret")
 	require.Contains(t, b.logged.String(), "secret of the service")
+	require.Contains(t, b.logged.String(), `msg="key protection refused" remote=192.0.2.1:1234 host="" protector=`+digest([]byte("x")), "who is not known is not named")
+	require.Contains(t, b.logged.String(), `host=host protector=`+digest(b.protector.Bytes()))
 	b.failure = nil
 
 	for message, c := range map[string]Config{
