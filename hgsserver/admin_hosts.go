@@ -151,8 +151,8 @@ func (s *Server) addRoot(c *call) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the root of a TPM's maker: %w", err)
 	}
-	if !root.IsCA {
-		return nil, fmt.Errorf("%s is not the certificate of an authority: give that of the TPM's maker", root.Subject)
+	if !root.IsCA || root.KeyUsage != 0 && root.KeyUsage&x509.KeyUsageCertSign == 0 || s.now().After(root.NotAfter) {
+		return nil, fmt.Errorf("%s is not the certificate of an authority, or has ended: give that of the TPM's maker, which signs certificates", root.Subject)
 	}
 	info := certificateInfo(root, "tpm-root", false)
 	return info, s.change(c.by, "root.add", info, func(tx *store.Tx, _ *configuration) error {
