@@ -53,7 +53,7 @@ func (s *Server) healthProblems(c *configuration) []Problem {
 func (c *configuration) problems(at time.Time) []Problem {
 	list := c.signerProblems(at)
 	for _, use := range []string{UseSigning, UseEncryption} {
-		cert, add := c.primary(use), "hgs cert add NEW.pfx --use "+use+" --primary"
+		cert, add := c.primary(use), "hgs cert new --use "+use+" --primary, or hgs cert add with one of your own"
 		switch {
 		case cert == nil:
 			list = append(list, Problem{"there is no primary " + use + " certificate", add, true})

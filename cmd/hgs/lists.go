@@ -60,7 +60,10 @@ func policyRow(p hgsserver.PolicyInfo) []string {
 	if p.Locked {
 		state += ", locked"
 	}
-	return []string{p.Name, p.Kind, state, p.GUID + p.Digest}
+	if p.Says != "" {
+		return []string{p.Name, p.Kind, state, p.GUID + "  " + p.Says}
+	}
+	return []string{p.Name, p.Kind, state, p.Digest}
 }
 
 func certificateRow(c hgsserver.CertificateInfo) []string {
@@ -164,36 +167,4 @@ func stateCommand(verb string, on bool) *cobra.Command {
 		}
 		return cli.Report(cmd, state, func(s *cli.Sheet) { s.Line(args[0] + " is " + verb + "d.") })
 	})
-}
-
-func certCommand() *cobra.Command {
-	n := hgsserver.NewCertificate{}
-	var password cli.Password
-	addCert := cli.Leaf("add PFX", "Add a certificate with its key; with --primary, it takes the place of the one before", "hgs cert add new.pfx --use signing --primary",
-		func(cmd *cobra.Command, args []string) error {
-			secret, err := password.Read(cmd.Context(), "the password of "+args[0], false)
-			if err != nil {
-				return err
-			}
-			id, err := loadPFX(args[0], secret)
-			if err != nil {
-				return err
-			}
-			n.Certificate = id.Certificate.Raw
-			for _, c := range id.Chain {
-				n.Chain = append(n.Chain, c.Raw)
-			}
-			if n.Key, err = x509.MarshalPKCS8PrivateKey(id.Key); err != nil {
-				return err
-			}
-			defer clear(n.Key)
-			return add(cmd, "/v1/certs", n, certificateRow)
-		})
-	addCert.Flags().StringVar(&n.Use, "use", "", "what it is for: signing or encryption")
-	addCert.Flags().BoolVar(&n.Primary, "primary", false, "make it the primary one")
-	passwordFlags(addCert, &password, "password", "the password of the PFX file")
-	return cli.Group("cert", "Look after the certificates of the key protection service", addCert,
-		listCommand("cert", "List the certificates", "/v1/certs", certificateRow),
-		namedCommand("primary THUMBPRINT", "Make a certificate the primary one for its use", "hgs cert primary 01234567", "PATCH", "/v1/certs", "is primary"),
-		namedCommand("remove THUMBPRINT", "Take a certificate away: keys that are wrapped for it alone are lost", "hgs cert remove 01234567", "DELETE", "/v1/certs", "is removed"))
 }
