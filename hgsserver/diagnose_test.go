@@ -16,6 +16,7 @@ import (
 
 	"github.com/scutum-project/scutum/hgsserver/attestation/policy"
 	"github.com/scutum-project/scutum/hgsserver/keyprotection"
+	"github.com/scutum-project/scutum/hgsserver/store"
 )
 
 // requireProblems holds each problem to a remedy, and finds those that must be there and no other.
@@ -134,6 +135,8 @@ func TestStateThatCannotBeWrittenIsAProblem(t *testing.T) {
 	requireProblems(t, said(), "no host key is registered")
 	require.Equal(t, http.StatusOK, status())
 
+	require.ErrorIs(t, s.recordRelease(keyprotection.Release{Host: strings.Repeat("x", store.MaxValue)}), store.ErrTooLarge)
+	requireProblems(t, said(), "no host key is registered")
 	require.NoError(t, s.store.Close())
 	require.Error(t, s.recordRelease(keyprotection.Release{}))
 	requireProblems(t, said(), "no host key is registered", "the state could not be written: no host attests or gets a key (")

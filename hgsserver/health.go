@@ -1,6 +1,7 @@
 package hgsserver
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/scutum-project/scutum/hgsserver/attestation"
 	"github.com/scutum-project/scutum/hgsserver/attestation/health"
 	"github.com/scutum-project/scutum/hgsserver/attestation/policy"
+	"github.com/scutum-project/scutum/hgsserver/store"
 	"github.com/scutum-project/scutum/signing"
 )
 
@@ -30,13 +32,14 @@ type unwritten struct {
 // unwrittenFor is how long that is a problem, if nothing is written meanwhile: then who balances loads tries the service again.
 const unwrittenFor = 5 * time.Minute
 
-// wrote keeps whether entries come to the disk.
+// wrote keeps whether entries come to the disk. That a host sends too much for one says nothing about it.
 func (s *Server) wrote(err error) {
-	if err == nil {
+	switch {
+	case err == nil:
 		s.unwritten.Store(nil)
-		return
+	case !errors.Is(err, store.ErrTooLarge):
+		s.unwritten.Store(&unwritten{s.now(), err})
 	}
-	s.unwritten.Store(&unwritten{s.now(), err})
 }
 
 // healthProblems judges the configuration, and whether there is room for what hosts do.

@@ -59,6 +59,7 @@ var (
 	ErrFormat     = errors.New("not the state of a Host Guardian Service that this program can read")
 	ErrNotFound   = errors.New("there is no such entry")
 	ErrAltered    = errors.New("an entry was altered")
+	ErrTooLarge   = errors.New("an entry is too large")
 )
 
 // The bucket meta is this package's own: the format, the file's key under the passphrase, and the end of the audit log.
@@ -276,7 +277,7 @@ func (tx *Tx) Put(b Bucket, key string, value []byte) error {
 
 func (tx *Tx) put(b Bucket, key, value []byte) error {
 	if len(key) == 0 || len(key) > MaxKey || len(value) > MaxValue {
-		return fmt.Errorf("an entry of %s has a name of %d bytes and a value of %d: at most %d and %d are kept", b, len(key), len(value), MaxKey, MaxValue)
+		return fmt.Errorf("%w: one of %s has a name of %d bytes and a value of %d: at most %d and %d are kept", ErrTooLarge, b, len(key), len(value), MaxKey, MaxValue)
 	}
 	return tx.bucket(b).Put(key, tx.s.seal(b, key, value))
 }
