@@ -60,6 +60,9 @@ func passphraseCommand() *cobra.Command {
 				by = u.Username
 			}
 			if err := hgsserver.SetPassphrase(dirOf(cmd), secret, another, by); err != nil {
+				return withRemedy(err)
+			}
+			if err := giveToOwner(dirOf(cmd)); err != nil {
 				return err
 			}
 			return cli.Report(cmd, map[string]string{"dir": dirOf(cmd)}, func(s *cli.Sheet) {

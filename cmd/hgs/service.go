@@ -50,6 +50,9 @@ func initCommand() *cobra.Command {
 			if err := hgsserver.Init(dirOf(cmd), settings, signer, encryption, secret); err != nil {
 				return withRemedy(err)
 			}
+			if err := giveToOwner(dirOf(cmd)); err != nil {
+				return err
+			}
 			facts := struct {
 				Dir        string `json:"dir"`
 				Name       string `json:"name"`
@@ -193,6 +196,9 @@ func restoreCommand() *cobra.Command {
 		}
 		if err != nil {
 			return withRemedy(err)
+		}
+		if err := giveToOwner(dirOf(cmd)); err != nil {
+			return err
 		}
 		return cli.Report(cmd, map[string]string{"dir": dirOf(cmd)}, func(s *cli.Sheet) { s.Facts("restored in", dirOf(cmd)) })
 	})
