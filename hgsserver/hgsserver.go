@@ -184,7 +184,7 @@ func (s *Server) start() error {
 	s.metrics = newMetrics(s)
 	s.attestation = attestation.New(c.exchange, s.recordAttestation, s.log)
 	s.protection = keyprotection.New(s.recordRelease, s.log)
-	s.protection.Refused = s.metrics.refused
+	s.protection.Refused, s.protection.RecordRefusal = s.metrics.refused, s.recordRefusal
 	if err := s.configure(c); err != nil {
 		return err
 	}
@@ -213,6 +213,12 @@ func (s *Server) recordRelease(r keyprotection.Release) error {
 	if s.wrote(err); err == nil {
 		s.metrics.releases.Inc()
 	}
+	return err
+}
+
+func (s *Server) recordRefusal(r keyprotection.Refusal) error {
+	err := s.store.Record("refusal", r)
+	s.wrote(err)
 	return err
 }
 

@@ -163,6 +163,12 @@ func TestReportOfAHost(t *testing.T) {
 	came, went := sha256.Sum256(ingress), sha256.Sum256(egress)
 	require.Contains(t, lines[2], "  release  host3 got the key of key protector "+hexOf(came[:]))
 	require.Equal(t, "    which the host keeps as "+hexOf(went[:]), lines[3])
+	require.NoError(t, admin.Do(t.Context(), "PATCH", "/v1/config", hgsserver.SettingsChange{DenyAllSoFar: true}, nil))
+	_, _, err = h.roll(v, reply.Content[0].Content)
+	require.Error(t, err)
+	said = v.hgs(0, "report", "--host", "host3", "--kind", "refusal")
+	require.Regexp(t, `^\d+  \S+  refusal  host3 from 127.0.0.1 did not get the key of key protector [0-9a-f]{64}: the health certificate was issued at .*attest again\n`+
+		`    which was answered with HealthCertificateException, by health certificate [0-9a-f]{40,64}\n$`, said)
 	require.Len(t, strings.Split(strings.TrimSpace(v.hgs(0, "report", "--host", identifier[:8])), "\n"), 3, "also from before it had a name")
 	require.Contains(t, v.hgs(0, "report", "--kind", "hostkey"), "hostkey.add")
 	require.Equal(t, "The log has no such entry.\n", v.hgs(0, "report", "--host", "host4"))

@@ -27,6 +27,11 @@ func describe(e *store.Entry, all bool) (said string, besides []string) {
 		if json.Unmarshal(e.Data, &r) == nil {
 			return describeRelease(&r)
 		}
+	case "refusal":
+		var r keyprotection.Refusal
+		if json.Unmarshal(e.Data, &r) == nil {
+			return describeRefusal(&r)
+		}
 	}
 	if e.Kind == store.AuditRemoved {
 		var r store.Removal
@@ -96,6 +101,20 @@ func describeRelease(r *keyprotection.Release) (said string, besides []string) {
 	}
 	if r.MaxOfflineUnwraps > 0 {
 		besides = append(besides, fmt.Sprintf("The host may use it %d times more without asking.", r.MaxOfflineUnwraps))
+	}
+	return said, besides
+}
+
+// describeRefusal says who got no key, and why.
+func describeRefusal(r *keyprotection.Refusal) (said string, besides []string) {
+	who := r.Host
+	if r.Remote != "" {
+		who += " from " + r.Remote
+	}
+	said = fmt.Sprintf("%s did not get the key of key protector %s: %s", who, r.Ingress, r.Reason)
+	besides = []string{"which was answered with " + string(r.Code) + ", by health certificate " + r.HealthCertificate}
+	if r.Omitted > 0 {
+		besides = append(besides, fmt.Sprintf("Before it, %d more of its requests were refused that the log does not have, as there were too many.", r.Omitted))
 	}
 	return said, besides
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/scutum-project/scutum/hgsserver/attestation/hgsa"
 	"github.com/scutum-project/scutum/hgsserver/attestation/policy"
 	"github.com/scutum-project/scutum/hgsserver/attestation/rtpm"
+	"github.com/scutum-project/scutum/hgsserver/internal/refusals"
 )
 
 // The functional levels of the service: 1 is what version 1.0 of the protocol has, 2 adds version 2.0.
@@ -69,7 +70,7 @@ type Service struct {
 	rtpm   *rtpm.Server
 	state  atomic.Pointer[state]
 
-	refusals refusals
+	refusals refusals.Limit
 }
 
 // A state is a configuration with its hosts by the digests of their keys.
@@ -160,7 +161,7 @@ func (s *Service) refuse(r Report, reason error, reply *hgsa.ErrorReply) hgsa.Re
 		facts = append(facts, "policies", sentences)
 	}
 	s.log.Warn("attestation refused", facts...)
-	omitted, ok := s.refusals.take(r.Host, s.now())
+	omitted, ok := s.refusals.Take(r.Host, s.now())
 	if !ok {
 		return reply
 	}

@@ -24,6 +24,7 @@ import (
 
 	"github.com/scutum-project/scutum/hgsserver/attestation/health"
 	"github.com/scutum-project/scutum/hgsserver/attestation/hgsa"
+	"github.com/scutum-project/scutum/hgsserver/internal/refusals"
 )
 
 var now = time.Now().UTC().Truncate(time.Second)
@@ -253,31 +254,6 @@ func TestUnavailable(t *testing.T) {
 	b.requireError(hgsa.UnavailableError, b.reply(hostKeyPath, good))
 }
 
-func TestRefusals(t *testing.T) {
-	for host, limit := range map[string]refusalLimit{"": strangerLimit, "host": hostLimit} {
-		var r refusals
-		at := now
-		count := func(attempts int) (recorded, omitted int) {
-			for range attempts {
-				n, ok := r.take(host, at)
-				omitted += n
-				if ok {
-					recorded++
-				}
-			}
-			return recorded, omitted
-		}
-		recorded, omitted := count(limit.atOnce + 500)
-		require.Equal(t, []int{limit.atOnce, 0}, []int{recorded, omitted})
-		at = at.Add(3 * limit.every)
-		recorded, omitted = count(10)
-		require.Equal(t, []int{3, 500}, []int{recorded, omitted})
-		at = at.Add(24 * time.Hour)
-		recorded, omitted = count(2 * limit.atOnce)
-		require.Equal(t, []int{limit.atOnce, 7}, []int{recorded, omitted})
-	}
-}
-
 // TestFlood has somebody be refused more often than is recorded, and a host attest in between.
 func TestFlood(t *testing.T) {
 	b := newBench(t)
@@ -285,17 +261,17 @@ func TestFlood(t *testing.T) {
 	require.NoError(t, err)
 	identity := der(t, identityKey().Public())
 	bad := marshal(t, hostKeyRequest(t, stranger, identity, hgsa.EncryptionKeyCertificate))
-	for range strangerLimit.atOnce + 5 {
+	for range refusals.Strangers.AtOnce + 5 {
 		b.requireError(hgsa.UnauthorizedError, b.reply(hostKeyPath, bad))
 	}
-	require.Len(t, b.reports, strangerLimit.atOnce)
+	require.Len(t, b.reports, refusals.Strangers.AtOnce)
 	b.requireHealthy(b.reply(hostKeyPath, marshal(t, hostKeyRequest(t, b.keys["ec"], identity, hgsa.EncryptionKeyCertificate))))
-	require.Len(t, b.reports, strangerLimit.atOnce+1)
+	require.Len(t, b.reports, refusals.Strangers.AtOnce+1)
 	unsigned := hostKeyRequest(t, b.keys["ec"], identity, hgsa.EncryptionKeyCertificate)
 	unsigned.Provided[2].Content = []byte("x")
 	b.requireError(hgsa.UnauthorizedError, b.reply(hostKeyPath, marshal(t, unsigned)))
 	require.Equal(t, "the signature is not by the host key", b.reports[len(b.reports)-1].Reason, "what becomes of a registered host is recorded")
-	b.now = func() time.Time { return now.Add(strangerLimit.every) }
+	b.now = func() time.Time { return now.Add(refusals.Strangers.Every) }
 	b.requireError(hgsa.UnauthorizedError, b.reply(hostKeyPath, bad))
 	require.Equal(t, 5, b.reports[len(b.reports)-1].Omitted)
 }

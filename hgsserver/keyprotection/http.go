@@ -1,7 +1,6 @@
 package keyprotection
 
 import (
-	"crypto/sha256"
 	"errors"
 	"net/http"
 	"strings"
@@ -62,19 +61,10 @@ func (s *Service) serveRoll(w http.ResponseWriter, r *http.Request, v kps.Versio
 	}
 	response, err := s.Roll(v, request)
 	if err != nil {
-		s.refuse(w, r, err, "host", s.hostOf(request.HealthCertificate), "protector", digest(request.Ingress))
+		s.refuseRoll(w, r, request, err)
 		return
 	}
 	kps.WriteDocument(w, response.Bytes())
-}
-
-// hostOf names the host of a health certificate. It is empty where no signer that is trusted has issued it: then what it says is
-// anybody's word.
-func (s *Service) hostOf(healthCertificate []byte) string {
-	if known := s.state.Load().issued.get(sha256.Sum256(healthCertificate)); known != nil {
-		return known.Subject.CommonName
-	}
-	return ""
 }
 
 // refuse answers with a refusal, or without details where it is the service itself that failed. The log has who and what it was

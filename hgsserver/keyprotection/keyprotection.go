@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/scutum-project/scutum/hgsserver/internal/refusals"
 	"github.com/scutum-project/scutum/hgsserver/keyprotection/kps"
 	"github.com/scutum-project/scutum/pdk/guardian"
 	"github.com/scutum-project/scutum/pdk/keyprotector"
@@ -57,13 +58,15 @@ type Release struct {
 
 // A Service answers requests. Its methods may be called at the same time.
 type Service struct {
-	Refused func(kps.Code) // is called with every request that is answered with an error; may be nil, and is set before the first one
+	Refused       func(kps.Code)      // is called with every request that is answered with an error
+	RecordRefusal func(Refusal) error // records refusals; both may be nil, and are set before the first request
 
-	record func(Release) error
-	log    *slog.Logger
-	now    func() time.Time
-	state  atomic.Pointer[state]
-	known  keyprotector.Cache
+	record   func(Release) error
+	log      *slog.Logger
+	now      func() time.Time
+	state    atomic.Pointer[state]
+	known    keyprotector.Cache
+	refusals refusals.Limit
 }
 
 // A state is a configuration with what follows from it.

@@ -135,6 +135,7 @@ type bench struct {
 	protector *keyprotector.Protector
 	key       keyprotector.TransportKey
 	releases  []Release
+	refusals  []Refusal
 	failure   error // of recording
 	logged    bytes.Buffer
 }
@@ -143,6 +144,7 @@ func newBench(t testing.TB) *bench {
 	t.Helper()
 	b := &bench{TB: t, trusted: newAttestation(t, "attestation", nil)}
 	b.Service = New(func(r Release) error { b.releases = append(b.releases, r); return b.failure }, slog.New(slog.NewTextHandler(&b.logged, nil)))
+	b.RecordRefusal = func(r Refusal) error { b.refusals = append(b.refusals, r); return nil }
 	b.now = func() time.Time { return now }
 	b.config = Config{
 		Signing:    []*signing.Identity{identity(t, "hgs signing")},
