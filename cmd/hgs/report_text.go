@@ -113,6 +113,9 @@ func describeRefusal(r *keyprotection.Refusal) (said string, besides []string) {
 	}
 	said = fmt.Sprintf("%s did not get the key of key protector %s: %s", who, r.Ingress, r.Reason)
 	besides = []string{"which was answered with " + string(r.Code) + ", by health certificate " + r.HealthCertificate}
+	if len(r.Encryption) > 0 {
+		besides = append(besides, "It is wrapped for the encryption certificates "+strings.Join(r.Encryption, ", "))
+	}
 	if r.Omitted > 0 {
 		besides = append(besides, fmt.Sprintf("Before it, %d more of its requests were refused that the log does not have, as there were too many.", r.Omitted))
 	}

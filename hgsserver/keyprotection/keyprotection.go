@@ -243,6 +243,9 @@ func (s *Service) Roll(v kps.Version, r *kps.Request) (*kps.Response, error) {
 		return nil, refusal(err)
 	}
 	own, err := st.guardianOf(ingress)
+	if errors.Is(err, keyprotector.ErrNotGranted) {
+		return nil, &notGranted{refusal(err), ingress.Wrappings()}
+	}
 	if err != nil {
 		return nil, refusal(err)
 	}

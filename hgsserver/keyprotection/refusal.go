@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/scutum-project/scutum/hgsserver/keyprotection/kps"
+	"github.com/scutum-project/scutum/pdk/keyprotector"
 	"github.com/scutum-project/scutum/signing"
 )
 
@@ -18,9 +19,29 @@ type Refusal struct {
 	Reason            string   `json:"reason"`
 	Host              string   `json:"host"` // of the health certificate, as is its thumbprint
 	HealthCertificate string   `json:"healthCertificate"`
-	Remote            string   `json:"remote,omitempty"`  // the address that the request came from
-	Ingress           string   `json:"ingress"`           // SHA-256 of the key protector
-	Omitted           int      `json:"omitted,omitempty"` // refusals of the host before this one that were not recorded
+	Remote            string   `json:"remote,omitempty"`     // the address that the request came from
+	Ingress           string   `json:"ingress"`              // SHA-256 of the key protector
+	Encryption        []string `json:"encryption,omitempty"` // thumbprints of whom it is for, the first ones, where it is not for the service
+	Omitted           int      `json:"omitted,omitempty"`    // refusals of the host before this one that were not recorded
+}
+
+// notGranted refuses a protector that is not for the service. Whom it is for, the host need not know.
+type notGranted struct {
+	error
+	wrappings []keyprotector.WrappingInfo
+}
+
+func (e *notGranted) Unwrap() error { return e.error }
+
+// maxNamed bounds how many certificates are named.
+const maxNamed = 16
+
+func (e *notGranted) encryption() []string {
+	var list []string
+	for _, w := range e.wrappings[:min(len(e.wrappings), maxNamed)] {
+		list = append(list, signing.Thumbprint(w.Encryption))
+	}
+	return list
 }
 
 // maxReason bounds the reason of a refusal in the audit log, in bytes.
@@ -31,20 +52,27 @@ const maxReason = 1024
 // word, and is logged and counted alone. It is answered whether or not it was recorded.
 func (s *Service) refuseRoll(w http.ResponseWriter, r *http.Request, request *kps.Request, err error) {
 	host, protector := s.hostOf(request.HealthCertificate), digest(request.Ingress)
-	name := ""
+	name, about := "", []any{"protector", protector}
+	var foreign *notGranted
+	var encryption []string
+	if errors.As(err, &foreign) {
+		encryption = foreign.encryption()
+		about = append(about, "encryption", encryption)
+	}
 	if host != nil {
 		name = host.Subject.CommonName
 	}
 	var answer *kps.Error
 	if host != nil && errors.As(err, &answer) {
-		refusal := Refusal{Code: answer.Code, Reason: answer.Message, Host: name, HealthCertificate: signing.Thumbprint(host), Ingress: protector}
+		refusal := Refusal{Code: answer.Code, Reason: answer.Message, Host: name, HealthCertificate: signing.Thumbprint(host), Ingress: protector,
+			Encryption: encryption}
 		refusal.Reason = strings.ToValidUTF8(refusal.Reason[:min(len(refusal.Reason), maxReason)], "?")
 		if address, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 			refusal.Remote = address
 		}
 		s.recordRefusal(refusal)
 	}
-	s.refuse(w, r, err, "host", name, "protector", protector)
+	s.refuse(w, r, err, append([]any{"host", name}, about...)...)
 }
 
 func (s *Service) recordRefusal(r Refusal) {

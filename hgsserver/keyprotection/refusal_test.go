@@ -12,6 +12,8 @@ import (
 
 	"github.com/scutum-project/scutum/hgsserver/internal/refusals"
 	"github.com/scutum-project/scutum/hgsserver/keyprotection/kps"
+	"github.com/scutum-project/scutum/pdk/keyprotector"
+	"github.com/scutum-project/scutum/signing"
 )
 
 // TestRefusalsRecorded records what became of requests of hosts, and nothing of strangers.
@@ -52,4 +54,20 @@ func TestRefusalsRecorded(t *testing.T) {
 	ask(good, ended)
 	require.Equal(t, 7, b.refusals[len(b.refusals)-1].Omitted)
 	require.Empty(t, b.releases)
+}
+
+// TestNotGranted says to the administrator, and not to the host, whom a protector is for.
+func TestNotGranted(t *testing.T) {
+	b := newBench(t)
+	stranger, _, err := keyprotector.New(own(t, "owner"), nil)
+	require.NoError(t, err)
+	w := httptest.NewRecorder()
+	r := &kps.Request{Ingress: stranger.Bytes(), HealthCertificate: b.trusted.health(t, nil)}
+	b.ServeHTTP(w, httptest.NewRequest(http.MethodPost, kps.V2.Path(), strings.NewReader(string(r.Bytes()))))
+	thumbprint := signing.Thumbprint(own(t, "owner").Encryption)
+	require.Equal(t, []string{thumbprint}, b.refusals[0].Encryption)
+	require.Equal(t, kps.InvalidProtector, b.refusals[0].Code)
+	require.Contains(t, b.logged.String(), "encryption=["+thumbprint+"]")
+	require.Contains(t, w.Body.String(), "grants no access")
+	require.NotContains(t, w.Body.String(), thumbprint)
 }
