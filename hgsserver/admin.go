@@ -143,7 +143,7 @@ func statusOf(err error) int {
 		return http.StatusForbidden
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, policy.ErrUnknown):
 		return http.StatusNotFound
-	case errors.Is(err, ErrExists), errors.Is(err, policy.ErrExists):
+	case errors.Is(err, errChecking), errors.Is(err, ErrExists), errors.Is(err, policy.ErrExists):
 		return http.StatusConflict
 	case errors.Is(err, store.ErrAltered), errors.Is(err, store.ErrAudit):
 		return http.StatusInternalServerError

@@ -108,21 +108,64 @@ func (s *Server) makePrimary(c *call) (any, error) {
 	})
 }
 
+// removeCertificate takes a certificate away with its key. Of one for encryption, that may be the end of what is wrapped for it.
 func (s *Server) removeCertificate(c *call) (any, error) {
-	var n Named
+	var n CertificateRemoval
 	if err := c.read(&n); err != nil {
 		return nil, err
 	}
-	return done{true}, s.change(c.by, "cert.remove", n, func(tx *store.Tx, config *configuration) error {
+	removable := func(config *configuration) (*serviceCertificate, error) {
 		cert, err := config.find(n.Name)
+		if err == nil && cert.Primary {
+			err = fmt.Errorf("the certificate is the primary one for %s: make another one primary first", cert.Use)
+		}
+		return cert, err
+	}
+	cert, err := removable(s.current.Load())
+	if err != nil {
+		return nil, err
+	}
+	if cert.Use == UseEncryption && !n.Force {
+		return nil, s.whatIsLost(cert.thumbprint())
+	}
+	return done{true}, s.change(c.by, "cert.remove", n, func(tx *store.Tx, config *configuration) error {
+		cert, err := removable(config)
 		if err != nil {
 			return err
 		}
-		if cert.Primary {
-			return fmt.Errorf("the certificate is the primary one for %s: make another one primary first", cert.Use)
-		}
 		return tx.Delete(store.Certificates, cert.thumbprint())
 	})
+}
+
+// whatIsLost says what goes with an encryption certificate, and which release last used it, as far as the audit log knows.
+func (s *Server) whatIsLost(thumbprint string) error {
+	last, err := s.lastRelease(thumbprint)
+	if err != nil {
+		return err
+	}
+	used := "the audit log has no release that used it"
+	if last != nil {
+		used = fmt.Sprintf("a release last used it at %s: entry %d of the audit log", stamp(last.Time), last.Sequence)
+	}
+	return fmt.Errorf("encryption certificate %s is not removed; with it goes what is wrapped for it alone, such as shielding data and machines "+
+		"that have not started since another one is primary; %s; make a backup that keeps it, and --force removes it", thumbprint, used)
+}
+
+// lastRelease gives the last release of a key that was wrapped for an encryption certificate. It is nil where the audit log has
+// none.
+func (s *Server) lastRelease(thumbprint string) (*store.Entry, error) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	f := &reportFilter{kind: "release", limit: 1, encryption: thumbprint}
+	var found []*store.Entry
+	err := s.store.View(func(tx *store.Tx) (err error) {
+		found, err = lastEntries(tx, f)
+		return err
+	})
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return found[0], nil
 }
 
 func (s *Server) listSigners(*call) (any, error) {

@@ -48,7 +48,7 @@ func realRequests(t testing.TB) map[string][]any {
 		"hostkeys": {named, NewHostKey{Name: "somebody", Key: public}},
 		"policies": {named, NewPolicy{Name: "somebody", Kind: policy.CI, File: []byte("policy")}, NewPolicy{Name: "x", Kind: policy.DumpKey, File: public},
 			NewPolicy{Name: "y", Kind: policy.Baseline, File: make([]byte, 64)}, PolicyState{Name: policy.BuiltIn()[0].Name, Enabled: true}, PolicyState{Name: "somebody"}},
-		"certs":   {cert, NewCertificate{Use: UseSigning, Primary: true, Certificate: rsa.Certificate.Raw, Key: pkcs8}},
+		"certs":   {cert, CertificateRemoval{Name: cert.Name, Force: true}, NewCertificate{Use: UseSigning, Primary: true, Certificate: rsa.Certificate.Raw, Key: pkcs8}},
 		"signers": {cert, trusted},
 		"admins":  {named, NewAdmin{Name: "somebody", Role: &role, Certificate: id.Certificate.Raw}},
 		"backup":  {BackupRequest{Password: "p"}, BackupRequest{Password: "p", Mode: ModeTPM}},

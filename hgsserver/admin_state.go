@@ -1,6 +1,7 @@
 package hgsserver
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -76,8 +77,15 @@ func (s *Server) changeSettings(c *call) (any, error) {
 	return settings, err
 }
 
+// errChecking says that the audit log is being read from its beginning to its end, which is enough work for one at a time.
+var errChecking = errors.New("the audit log is being checked already: ask again when that is done")
+
 // check reads the whole audit log.
 func (s *Server) check(*call) (any, error) {
+	if !s.reading.TryLock() {
+		return nil, errChecking
+	}
+	defer s.reading.Unlock()
 	check := Check{Problems: s.problems(s.current.Load())}
 	err := s.store.View(func(tx *store.Tx) (err error) {
 		if check.Anchor, err = tx.AuditAnchor(); err == nil {

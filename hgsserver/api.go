@@ -117,6 +117,13 @@ type Named struct {
 	Name string `json:"name"`
 }
 
+// A CertificateRemoval names a certificate of the key protection service to be removed. One that keys are wrapped for has to be
+// forced.
+type CertificateRemoval struct {
+	Name  string `json:"name"`
+	Force bool   `json:"force,omitempty"`
+}
+
 // An AdminInfo is somebody who has a role over TLS, by a client certificate.
 type AdminInfo struct {
 	Name       string    `json:"name"`

@@ -54,6 +54,7 @@ type Server struct {
 	now   func() time.Time
 
 	changes     sync.Mutex // held from the transaction of a change until it is in force
+	reading     sync.Mutex // held by who may read the whole audit log
 	current     atomic.Pointer[configuration]
 	attestation *attestation.Service
 	protection  *keyprotection.Service

@@ -173,6 +173,15 @@ func TestHostAttestsAndGetsAKey(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, service.Encryption.Equal(next.Encryption))
 
+	// The old one does not go unasked, as it was used; and not the primary one.
+	old := signing.Thumbprint(p.Wrappings()[1].Encryption)
+	status, text := ask(t, s, Administrator, "DELETE", "/v1/certs", CertificateRemoval{Name: old})
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Regexp(t, `is not removed; with it goes what is wrapped for it alone, .*a release last used it at 20[^ ]*: entry 8 of the audit log`, string(text))
+	status, text = ask(t, s, Administrator, "DELETE", "/v1/certs", CertificateRemoval{Name: signing.Thumbprint(next.Encryption), Force: true})
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Contains(t, string(text), "is the primary one")
+
 	// Certificates from before a time are no longer accepted, nor those of the very second.
 	certificate, err := x509.ParseCertificate(reply.Content[0].Content)
 	require.NoError(t, err)
@@ -194,7 +203,19 @@ func TestHostAttestsAndGetsAKey(t *testing.T) {
 	for _, e := range entries {
 		kinds = append(kinds, e.Kind)
 	}
-	require.Equal(t, []string{"signer.renew", "init", "attestation", "hostkey.add", "attestation", "release", "cert.add", "release", "config", "config"}, kinds)
+	require.Equal(t, []string{"signer.renew", "init", "attestation", "hostkey.add", "attestation", "release", "cert.add", "release", "config", "refusal", "config", "refusal"}, kinds)
+}
+
+// TestOneCheck has somebody ask for a check while there is one.
+func TestOneCheck(t *testing.T) {
+	s := open(t, newService(t))
+	s.reading.Lock()
+	status, text := ask(t, s, Reviewer, "GET", "/v1/check", nil)
+	require.Equal(t, http.StatusConflict, status)
+	require.Contains(t, string(text), "is being checked already")
+	s.reading.Unlock()
+	status, _ = ask(t, s, Reviewer, "GET", "/v1/check", nil)
+	require.Equal(t, http.StatusOK, status)
 }
 
 func TestReviewersChangeNothing(t *testing.T) {

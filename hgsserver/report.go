@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scutum-project/scutum/hgsserver/keyprotection"
 	"github.com/scutum-project/scutum/hgsserver/store"
 )
 
@@ -25,6 +26,9 @@ type reportFilter struct {
 	host  string // its name without regard to case, or the first digits of its identifier; any where it is empty
 	since time.Time
 	limit int
+
+	encryption string // releases of keys that were wrapped for this certificate; any entry where it is empty
+
 	after uint64 // with pages: only entries that follow this one
 	pages bool   // the first entries after that one, not the last ones
 }
@@ -57,6 +61,12 @@ func readReportFilter(query url.Values) (*reportFilter, error) {
 func (f *reportFilter) match(e *store.Entry) bool {
 	if f.kind != "" && e.Kind != f.kind && !strings.HasPrefix(e.Kind, f.kind+".") {
 		return false
+	}
+	if f.encryption != "" {
+		var r keyprotection.Release
+		if json.Unmarshal(e.Data, &r) != nil || r.Encryption != f.encryption {
+			return false
+		}
 	}
 	return !e.Time.Before(f.since) && (f.host == "" || f.matchHost(e.Data))
 }

@@ -32,7 +32,21 @@ func certCommand() *cobra.Command {
 	return cli.Group("cert", "Look after the certificates of the key protection service", addCert, newCertCommand(),
 		listCommand("cert", "List the certificates", "/v1/certs", certificateRow),
 		namedCommand("primary THUMBPRINT", "Make a certificate the primary one for its use", "hgs cert primary 01234567", "PATCH", "/v1/certs", "is primary"),
-		namedCommand("remove THUMBPRINT", "Take a certificate away: keys that are wrapped for it alone are lost", "hgs cert remove 01234567", "DELETE", "/v1/certs", "is removed"))
+		removeCertCommand())
+}
+
+func removeCertCommand() *cobra.Command {
+	var n hgsserver.CertificateRemoval
+	cmd := cli.Leaf("remove THUMBPRINT", "Take a certificate away: keys that are wrapped for it alone are lost", "hgs cert remove 01234567",
+		func(cmd *cobra.Command, args []string) error {
+			n.Name = args[0]
+			if err := ask(cmd, "DELETE", "/v1/certs", n, nil); err != nil {
+				return err
+			}
+			return cli.Report(cmd, hgsserver.Named{Name: n.Name}, func(s *cli.Sheet) { s.Line(n.Name + " is removed.") })
+		})
+	cmd.Flags().BoolVar(&n.Force, "force", false, "remove one for encryption, too")
+	return cmd
 }
 
 // newCertCommand makes certificates as init --generate does.
