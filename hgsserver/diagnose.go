@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/scutum-project/scutum/hgsserver/internal/owner"
 	"github.com/scutum-project/scutum/hgsserver/store"
 	"github.com/scutum-project/scutum/pdk/guardian"
 )
@@ -61,6 +62,12 @@ func DiagnoseFolder(dir string) []Problem {
 			list = append(list, Problem{fmt.Sprintf("others may read or write %s: its permissions are %03o", path, info.Mode().Perm()),
 				fmt.Sprintf("chmod %o %s", mode, path), false})
 		}
+	}
+	user, _, err := owner.Of(state)
+	of, _, folderErr := owner.Of(dir)
+	if err == nil && folderErr == nil && user != of {
+		list = append(list, Problem{fmt.Sprintf("%s belongs to the user %d, and its folder to %d: the service may not be able to open it", state, user, of),
+			fmt.Sprintf("chown --reference=%s %s", dir, state), false})
 	}
 	return list
 }

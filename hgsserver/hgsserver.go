@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/scutum-project/scutum/hgsserver/attestation"
+	"github.com/scutum-project/scutum/hgsserver/internal/owner"
 	"github.com/scutum-project/scutum/hgsserver/keyprotection"
 	"github.com/scutum-project/scutum/hgsserver/store"
 	"github.com/scutum-project/scutum/signing"
@@ -112,15 +113,23 @@ func initialize(dir string, s Settings, signer, encryption *signing.Identity, pa
 	})
 }
 
-// place makes a state and changes it before it appears under its name in a folder: whole, or not at all, and never in the place of
-// another one.
-func place(dir string, create func(path string) error, passphrase []byte, change func(*store.Tx) error) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+// place makes a state and changes it before it appears under its name in a folder: whole, whose the folder is, or not at all, and
+// never in the place of another one. Folders that it made for nothing it takes away.
+func place(dir string, create func(path string) error, passphrase []byte, change func(*store.Tx) error) (err error) {
+	made, err := makeFolders(dir)
+	defer func() {
+		for _, folder := range made {
+			if err != nil {
+				_ = os.Remove(folder) // only where it is empty
+			}
+		}
+	}()
+	if err != nil {
 		return err
 	}
 	final := filepath.Join(dir, StateFile)
-	if _, err := os.Lstat(final); err == nil {
-		return &fs.PathError{Op: "create", Path: final, Err: fs.ErrExist}
+	if err := Absent(dir); err != nil {
+		return err
 	}
 	work, err := os.MkdirTemp(dir, "new-")
 	if err != nil {
@@ -134,10 +143,33 @@ func place(dir string, create func(path string) error, passphrase []byte, change
 	if err := fill(path, passphrase, change); err != nil {
 		return err
 	}
+	if err := owner.Give(path, dir); err != nil {
+		return err
+	}
 	if err := os.Link(path, final); err != nil { // unlike a renaming, it fails where there is one by now
 		return err
 	}
 	return syncDir(dir)
+}
+
+// Absent fails with fs.ErrExist where a folder has a state.
+func Absent(dir string) error {
+	path := filepath.Join(dir, StateFile)
+	if _, err := os.Lstat(path); err == nil {
+		return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
+	}
+	return nil
+}
+
+// makeFolders makes a folder and those above it. It gives those that were not there, the innermost first.
+func makeFolders(dir string) (made []string, err error) {
+	for folder := filepath.Clean(dir); ; folder = filepath.Dir(folder) {
+		if _, err := os.Lstat(folder); !errors.Is(err, fs.ErrNotExist) || folder == filepath.Dir(folder) {
+			break
+		}
+		made = append(made, folder)
+	}
+	return made, os.MkdirAll(dir, 0o700)
 }
 
 // syncDir makes a new name in a folder last. Windows has no way to ask for it.
@@ -340,12 +372,18 @@ func Import(dir string, backup io.Reader, password, passphrase []byte) error {
 	}
 	defer st.Close()
 	next := path + ".import"
+	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) { // of one that was broken off
+		return fmt.Errorf("importing a backup: %w", err)
+	}
 	defer os.Remove(next)
 	if err := copyFile(next, path); err != nil {
 		return fmt.Errorf("importing a backup: %w", err)
 	}
 	if err := importInto(next, backup, password, passphrase); err != nil {
 		return err
+	}
+	if err := owner.Give(next, dir); err != nil {
+		return fmt.Errorf("importing a backup: %w", err)
 	}
 	return errors.Join(os.Rename(next, path), syncDir(dir))
 }

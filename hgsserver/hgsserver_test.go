@@ -289,7 +289,14 @@ func TestBackupGoesElsewhere(t *testing.T) {
 	server := httptest.NewServer(restored.Handler())
 	defer server.Close()
 	require.IsType(t, &hgsa.HealthCertificateReply{}, h.attest(t, server.URL))
-	require.Error(t, Restore(filepath.Join(t.TempDir(), "part"), bytes.NewReader(part.Bytes()), []byte("password"), passphrase))
+	folder := filepath.Join(t.TempDir(), "a")
+	for _, dir := range []string{folder, filepath.Join(folder, "b")} {
+		err := Restore(dir, bytes.NewReader(part.Bytes()), []byte("password"), passphrase)
+		require.ErrorContains(t, err, "restoring a service in "+dir)
+		require.NotContains(t, err.Error(), "new-")
+		require.ErrorIs(t, Restore(dir, bytes.NewReader(part.Bytes()), []byte("wrong"), passphrase), store.ErrBackup)
+		require.NoDirExists(t, folder, "what fails leaves no folder that it made")
+	}
 
 	other := newService(t)
 	require.ErrorIs(t, Import(other, bytes.NewReader(part.Bytes()), []byte("wrong"), passphrase), store.ErrBackup)

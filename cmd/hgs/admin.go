@@ -62,9 +62,6 @@ func passphraseCommand() *cobra.Command {
 			if err := hgsserver.SetPassphrase(dirOf(cmd), secret, another, by); err != nil {
 				return withRemedy(err)
 			}
-			if err := giveToOwner(dirOf(cmd)); err != nil {
-				return err
-			}
 			return cli.Report(cmd, map[string]string{"dir": dirOf(cmd)}, func(s *cli.Sheet) {
 				s.Line(fmt.Sprintf("The state in %s opens with the new passphrase alone. Backups, and what else was copied before, do as before.", dirOf(cmd)))
 			})

@@ -39,6 +39,9 @@ func initCommand() *cobra.Command {
 			case generate == given || !given && signingPFX+encryptionPFX != "":
 				return cli.UsageError(cmd, errors.New("give --signing and --encryption, or else --generate"))
 			}
+			if err := hgsserver.Absent(dirOf(cmd)); err != nil {
+				return withRemedy(err)
+			}
 			signer, encryption, err := firstCertificates(cmd.Context(), settings.Name, generate, signingPFX, encryptionPFX, &pfx)
 			if err != nil {
 				return err
@@ -49,9 +52,6 @@ func initCommand() *cobra.Command {
 			}
 			if err := hgsserver.Init(dirOf(cmd), settings, signer, encryption, secret); err != nil {
 				return withRemedy(err)
-			}
-			if err := giveToOwner(dirOf(cmd)); err != nil {
-				return err
 			}
 			facts := struct {
 				Dir        string `json:"dir"`
@@ -176,6 +176,9 @@ func restoreCommand() *cobra.Command {
 	var into bool
 	var passphrase, password cli.Password
 	cmd := cli.Leaf("restore FILE", "Make the service of a backup", "hgs restore hgs.backup --dir /var/lib/hgs", func(cmd *cobra.Command, args []string) error {
+		if err := hgsserver.Absent(dirOf(cmd)); err != nil && !into {
+			return withRemedy(err)
+		}
 		f, err := os.Open(args[0])
 		if err != nil {
 			return err
@@ -196,9 +199,6 @@ func restoreCommand() *cobra.Command {
 		}
 		if err != nil {
 			return withRemedy(err)
-		}
-		if err := giveToOwner(dirOf(cmd)); err != nil {
-			return err
 		}
 		return cli.Report(cmd, map[string]string{"dir": dirOf(cmd)}, func(s *cli.Sheet) { s.Facts("restored in", dirOf(cmd)) })
 	})

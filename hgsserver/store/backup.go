@@ -146,7 +146,7 @@ func Restore(path string, backup io.Reader, password, passphrase []byte) error {
 		err = create(path, passphrase, func(s *Store) error { return s.fill(c) })
 	}
 	if err != nil {
-		return fmt.Errorf("restoring a backup as %s: %w", path, err)
+		return fmt.Errorf("restoring a backup: %w", err)
 	}
 	return nil
 }

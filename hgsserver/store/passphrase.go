@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"github.com/scutum-project/scutum/hgsserver/internal/owner"
 )
 
 // SetPassphrase writes a store again, under another passphrase and a new key, and puts it in the place of the one before once it
@@ -36,6 +38,9 @@ func (s *Store) rewrite(path string, passphrase []byte, kind string, record any)
 		return err
 	}
 	defer os.RemoveAll(work)
+	if err := owner.Give(work, filepath.Dir(path)); err != nil { // who could not take it away could not do this again
+		return err
+	}
 	next := filepath.Join(work, filepath.Base(path))
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(s.writeRecords(w, Buckets())) }()
@@ -47,6 +52,9 @@ func (s *Store) rewrite(path string, passphrase []byte, kind string, record any)
 	})
 	r.CloseWithError(io.ErrClosedPipe) // ends the writer, where it has not
 	if err != nil {
+		return err
+	}
+	if err := owner.Give(next, filepath.Dir(path)); err != nil {
 		return err
 	}
 	if runtime.GOOS == "windows" { // where what is open cannot be replaced
