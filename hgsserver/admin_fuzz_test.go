@@ -35,13 +35,14 @@ func realRequests(t testing.TB) map[string][]any {
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(rsa.Key)
 	require.NoError(t, err)
 	name, mode, unwraps, before, role := "hgs.example.org", ModeTPM, uint32(3), time.Unix(1e9, 0), Administrator
+	listen, metrics, file, device := ":80", "127.0.0.1:9", "/etc/hostname", "/dev/zero"
 	public := der(t, id.Key.Public().(*ecdsa.PublicKey))
 	named := Named{"somebody"}
 	cert := Named{signing.Thumbprint(rsa.Certificate)}
 	trusted := NewCertificate{Certificate: id.Certificate.Raw}
 	return map[string][]any{
 		"config": {SettingsChange{Name: &name, Mode: &mode}, SettingsChange{MaxOfflineUnwraps: &unwraps, DenyBefore: &before},
-			SettingsChange{Listening: &Listening{Listen: ":80", Metrics: "127.0.0.1:9", TLSCert: "/etc/hostname", TLSKey: "/dev/zero"}}},
+			SettingsChange{Listening: &ListeningChange{Listen: &listen, Metrics: &metrics, TLSCert: &file, TLSKey: &device}}},
 		"hosts": {named, NewHost{Name: "somebody", Key: public}, NewHost{Name: "somebody", Certificate: id.Certificate.Raw,
 			Intermediates: [][]byte{rsa.Certificate.Raw}}},
 		"roots":    {cert, trusted},

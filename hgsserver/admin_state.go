@@ -15,7 +15,7 @@ func (s *Server) status(*call) (any, error) {
 	status := Status{Name: c.Name, Mode: c.Mode, Hosts: len(c.attestation.Hosts), HostKeys: len(c.attestation.HostKeys),
 		Policies: len(c.attestation.Policies.Administrator), Certificates: len(c.certs), Signers: len(c.signers), Problems: s.problems(c), DenyBefore: c.DenyBefore}
 	if at := s.serving.Load(); at != nil {
-		status.Address, status.TLS = at.address, at.tls
+		status.Address, status.TLS, status.Metrics, status.Admin = at.address, at.tls, at.metrics, at.admin
 	}
 	var err error
 	if status.LastBackup, err = s.lastBackup(); err != nil {
@@ -64,10 +64,10 @@ func (s *Server) changeSettings(c *call) (any, error) {
 			settings.AuditRetentionDays = *n.AuditRetentionDays
 		}
 		if n.Listening != nil {
-			if err := n.Listening.check(); err != nil {
+			settings.Listening = n.Listening.Over(settings.Listening)
+			if err := settings.Listening.check(); err != nil {
 				return err
 			}
-			settings.Listening = *n.Listening
 		}
 		return putJSON(tx, store.Configuration, settingsKey, settings)
 	})

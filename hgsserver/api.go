@@ -20,6 +20,8 @@ type Status struct {
 	Signers      int        `json:"signers"`
 	Address      string     `json:"address,omitempty"` // for hosts
 	TLS          bool       `json:"tls"`
+	Metrics      string     `json:"metricsAddress,omitempty"`
+	Admin        string     `json:"adminAddress,omitempty"`
 	DenyBefore   time.Time  `json:"denyBefore,omitzero"`
 	LastBackup   time.Time  `json:"lastBackup,omitzero"` // of everything
 	Audit        store.Head `json:"audit"`
@@ -28,12 +30,12 @@ type Status struct {
 
 // A SettingsChange has what is to change; the rest is nil.
 type SettingsChange struct {
-	Name              *string    `json:"name,omitempty"`
-	Mode              *string    `json:"mode,omitempty"`
-	MaxOfflineUnwraps *uint32    `json:"maxOfflineUnwraps,omitempty"`
-	DenyBefore        *time.Time `json:"denyBefore,omitempty"`   // zero to deny none
-	DenyAllSoFar      bool       `json:"denyAllSoFar,omitempty"` // sets DenyBefore by the service's own clock
-	Listening         *Listening `json:"listening,omitempty"`    // all of it
+	Name              *string          `json:"name,omitempty"`
+	Mode              *string          `json:"mode,omitempty"`
+	MaxOfflineUnwraps *uint32          `json:"maxOfflineUnwraps,omitempty"`
+	DenyBefore        *time.Time       `json:"denyBefore,omitempty"`   // zero to deny none
+	DenyAllSoFar      bool             `json:"denyAllSoFar,omitempty"` // sets DenyBefore by the service's own clock
+	Listening         *ListeningChange `json:"listening,omitempty"`
 
 	CertificateSeconds *int `json:"certificateSeconds,omitempty"` // 0 for eight hours
 	AuditRetentionDays *int `json:"auditRetentionDays,omitempty"` // 0 for ever

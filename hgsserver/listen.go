@@ -30,6 +30,28 @@ type Listening struct {
 	AdminKey  string `json:"adminKey,omitempty"`
 }
 
+// A ListeningChange has what is to change of where a service listens; the rest is nil, and what is empty is taken away.
+type ListeningChange struct {
+	Listen    *string `json:"listen,omitempty"`
+	TLSCert   *string `json:"tlsCert,omitempty"`
+	TLSKey    *string `json:"tlsKey,omitempty"`
+	Metrics   *string `json:"metrics,omitempty"`
+	Admin     *string `json:"adminListen,omitempty"`
+	AdminCert *string `json:"adminCert,omitempty"`
+	AdminKey  *string `json:"adminKey,omitempty"`
+}
+
+// Over gives what is set with the change in its place.
+func (c *ListeningChange) Over(set Listening) Listening {
+	for _, value := range []struct{ of, to *string }{{&set.Listen, c.Listen}, {&set.TLSCert, c.TLSCert}, {&set.TLSKey, c.TLSKey}, {&set.Metrics, c.Metrics},
+		{&set.Admin, c.Admin}, {&set.AdminCert, c.AdminCert}, {&set.AdminKey, c.AdminKey}} {
+		if value.to != nil {
+			*value.of = *value.to
+		}
+	}
+	return set
+}
+
 // Options reads the certificates. It fails where an address is none, or administration would have no certificate.
 func (l Listening) Options() (Options, error) {
 	if l.Listen == "" {

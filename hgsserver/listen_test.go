@@ -1,6 +1,7 @@
 package hgsserver
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -48,3 +49,18 @@ func TestListening(t *testing.T) {
 		require.ErrorContains(t, err, c.says, name)
 	}
 }
+
+// TestListeningChanges has administrators set different addresses, who do not know of each other: all are set.
+func TestListeningChanges(t *testing.T) {
+	s := open(t, newService(t))
+	for _, change := range []ListeningChange{{Listen: ptr("127.0.0.1:8001")}, {Metrics: ptr("127.0.0.1:8002")}} {
+		mustChange(t, s, "PATCH", "/v1/config", SettingsChange{Listening: &change})
+	}
+	require.Equal(t, Listening{Listen: "127.0.0.1:8001", Metrics: "127.0.0.1:8002"}, s.current.Load().Listening)
+	mustChange(t, s, "PATCH", "/v1/config", SettingsChange{Listening: &ListeningChange{Metrics: ptr("")}})
+	require.Equal(t, Listening{Listen: "127.0.0.1:8001"}, s.current.Load().Listening)
+	status, _ := ask(t, s, Administrator, "PATCH", "/v1/config", SettingsChange{Listening: &ListeningChange{Admin: ptr("127.0.0.1:8001")}})
+	require.Equal(t, http.StatusBadRequest, status)
+}
+
+func ptr(text string) *string { return &text }

@@ -50,10 +50,10 @@ type Options struct {
 	Ready     func(string) // called with the address for hosts once all are open; may be nil
 }
 
-// A serving is where hosts are served.
+// A serving is where hosts are served, and others, where they are.
 type serving struct {
-	address string
-	tls     bool
+	address, metrics, admin string
+	tls                     bool
 }
 
 // Serve serves until ctx ends, then finishes the requests that are under way; it returns within eight seconds.
@@ -93,11 +93,13 @@ func (s *Server) Serve(ctx context.Context, o Options) error {
 		}
 		start(l, s.AdminHandler(Reviewer))
 	}
+	at := &serving{tls: o.TLS != nil}
 	if o.Metrics != "" {
 		l, err := listenTCP(o.Metrics, "Prometheus", nil)
 		if err != nil {
 			return err
 		}
+		at.metrics = l.Addr().String()
 		start(l, s.metricsHandler())
 	}
 	if o.Admin != "" {
@@ -105,19 +107,20 @@ func (s *Server) Serve(ctx context.Context, o Options) error {
 		if err != nil {
 			return err
 		}
+		at.admin = l.Addr().String()
 		start(l, s.remoteHandler())
-		s.log.Info("administration", "address", l.Addr().String())
+		s.log.Info("administration", "address", at.admin)
 	}
 	hosts, err := listenTCP(o.Listen, "hosts", hostTLS(o.TLS))
 	if err != nil {
 		return err
 	}
-	address := hosts.Addr().String()
+	at.address = hosts.Addr().String()
 	start(hosts, s.Handler())
-	s.serving.Store(&serving{address, o.TLS != nil})
-	s.log.Info("serving", "address", address, "tls", o.TLS != nil, "mode", s.current.Load().Mode)
+	s.serving.Store(at)
+	s.log.Info("serving", "address", at.address, "tls", at.tls, "mode", s.current.Load().Mode)
 	if o.Ready != nil {
-		o.Ready(address)
+		o.Ready(at.address)
 	}
 	go s.renewing(ctx)
 	go s.retaining(ctx)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -50,38 +51,44 @@ func (l *listeningFlags) pairs() error {
 	return nil
 }
 
-// over gives what is set with what the flags say in its place.
-func (l *listeningFlags) over(set hgsserver.Listening) hgsserver.Listening {
+// change is what the flags say; what none says is nil.
+func (l *listeningFlags) change() *hgsserver.ListeningChange {
+	c := &hgsserver.ListeningChange{}
 	if l.changed("listen") {
-		set.Listen = l.given.Listen
+		c.Listen = &l.given.Listen
 	}
 	if l.changed("metrics") {
-		set.Metrics = unlessOff(l.given.Metrics)
+		c.Metrics = unlessOff(l.given.Metrics)
 	}
 	if l.changed("admin-listen") {
-		set.Admin = unlessOff(l.given.Admin)
+		c.Admin = unlessOff(l.given.Admin)
 	}
 	if l.changed("tls-cert", "tls-key") {
-		set.TLSCert, set.TLSKey = unlessOff(l.given.TLSCert), unlessOff(l.given.TLSKey)
+		c.TLSCert, c.TLSKey = unlessOff(l.given.TLSCert), unlessOff(l.given.TLSKey)
 	}
 	if l.changed("admin-cert", "admin-key") {
-		set.AdminCert, set.AdminKey = unlessOff(l.given.AdminCert), unlessOff(l.given.AdminKey)
+		c.AdminCert, c.AdminKey = unlessOff(l.given.AdminCert), unlessOff(l.given.AdminKey)
 	}
-	return set
+	return c
+}
+
+// over gives what is set with what the flags say in its place.
+func (l *listeningFlags) over(set hgsserver.Listening) hgsserver.Listening {
+	return l.change().Over(set)
 }
 
 // off takes away what is set.
 const off = "off"
 
-func unlessOff(value string) string {
+func unlessOff(value string) *string {
 	if value == off {
-		return ""
+		value = ""
 	}
-	return value
+	return &value
 }
 
-// change is what config set asks for. Files of this machine get their whole path, which the service needs.
-func (l *listeningFlags) change(cmd *cobra.Command) (*hgsserver.Listening, error) {
+// toKeep is what config set asks for. Files of this machine get their whole path, which the service needs.
+func (l *listeningFlags) toKeep(cmd *cobra.Command) (*hgsserver.ListeningChange, error) {
 	if err := l.pairs(); err != nil {
 		return nil, cli.UsageError(cmd, err)
 	}
@@ -100,16 +107,11 @@ func (l *listeningFlags) change(cmd *cobra.Command) (*hgsserver.Listening, error
 			*file = whole
 		}
 	}
-	var c hgsserver.Settings
-	if err := ask(cmd, "GET", "/v1/config", nil, &c); err != nil {
-		return nil, err
-	}
-	set := l.over(c.Listening)
-	return &set, nil
+	return l.change(), nil
 }
 
-// listeningFacts are for showing settings.
-func listeningFacts(l hgsserver.Listening) []string {
+// listeningFacts are for showing settings, and where a service listens.
+func listeningFacts(l hgsserver.Listening, at *hgsserver.Status) []string {
 	pair := func(cert, key string) string {
 		if cert == "" {
 			return ""
@@ -119,8 +121,35 @@ func listeningFacts(l hgsserver.Listening) []string {
 	if l.Listen == "" {
 		l.Listen = hgsserver.DefaultListen
 	}
-	return []string{"hosts at", l.Listen, "certificate for hosts", pair(l.TLSCert, l.TLSKey), "metrics at", l.Metrics,
-		"administration at", l.Admin, "certificate for administration", pair(l.AdminCert, l.AdminKey)}
+	return []string{"hosts at", whereText(at.Address, l.Listen), "certificate for hosts", pair(l.TLSCert, l.TLSKey), "metrics at", whereText(at.Metrics, l.Metrics),
+		"administration at", whereText(at.Admin, l.Admin), "certificate for administration", pair(l.AdminCert, l.AdminKey)}
+}
+
+// whereText says at which address something is served, and at which one it is set to be, where that is another one: a flag of serve
+// won, or it was set since.
+func whereText(now, set string) string {
+	if sameAddress(now, set) {
+		return now
+	}
+	next := "off"
+	if set != "" {
+		next = set
+	}
+	if now == "" {
+		return "nothing now; at the next start without flags: " + next
+	}
+	return now + "; at the next start without flags: " + next
+}
+
+// sameAddress says whether an address is one that a listener at another one may have.
+func sameAddress(now, set string) bool {
+	nowHost, nowPort, nowErr := net.SplitHostPort(now)
+	setHost, setPort, setErr := net.SplitHostPort(set)
+	if nowErr != nil || setErr != nil {
+		return now == set
+	}
+	any := func(host string) bool { return host == "" || net.ParseIP(host).IsUnspecified() }
+	return nowPort == setPort && (nowHost == setHost || any(nowHost) && any(setHost))
 }
 
 // startAgain tells that addresses take effect later.

@@ -72,9 +72,13 @@ func statusCommand() *cobra.Command {
 }
 
 func showSettings(cmd *cobra.Command, c hgsserver.Settings) error {
+	var at hgsserver.Status
+	if err := ask(cmd, "GET", "/v1/status", nil, &at); err != nil {
+		return err
+	}
 	return cli.Report(cmd, c, func(s *cli.Sheet) {
 		s.Facts(append([]string{"name", c.Name, "mode", c.Mode, "certificate lifetime", lifetimeText(c.CertificateSeconds), "offline unwraps", strconv.FormatUint(uint64(c.MaxOfflineUnwraps), 10),
-			"deny before", cli.Moment(c.DenyBefore), "audit retention", retentionText(c.AuditRetentionDays)}, listeningFacts(c.Listening)...)...)
+			"deny before", cli.Moment(c.DenyBefore), "audit retention", retentionText(c.AuditRetentionDays)}, listeningFacts(c.Listening, &at)...)...)
 	})
 }
 
@@ -124,10 +128,24 @@ func parseRetention(text string) (int, error) {
 }
 
 func modeCommand() *cobra.Command {
-	return cli.Leaf("mode MODE", "Switch between tpm and hostkey; what belongs to the other mode is kept", "hgs mode hostkey",
+	cmd := cli.Leaf("mode [MODE]", "Show the mode, or switch between tpm and hostkey; what belongs to the other mode is kept", "hgs mode\n  hgs mode hostkey",
 		func(cmd *cobra.Command, args []string) error {
-			return changeSettings(cmd, hgsserver.SettingsChange{Mode: &args[0]})
+			if len(args) == 1 {
+				return changeSettings(cmd, hgsserver.SettingsChange{Mode: &args[0]})
+			}
+			var c hgsserver.Settings
+			if err := ask(cmd, "GET", "/v1/config", nil, &c); err != nil {
+				return err
+			}
+			return cli.Report(cmd, map[string]string{"mode": c.Mode}, func(s *cli.Sheet) { s.Facts("mode", c.Mode) })
 		})
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) <= 1 {
+			return nil
+		}
+		return cli.ExactArgs("MODE")(cmd, args)
+	}
+	return cmd
 }
 
 func configCommand() *cobra.Command {
@@ -168,7 +186,7 @@ func configCommand() *cobra.Command {
 			change.AuditRetentionDays = &days
 		}
 		var err error
-		if change.Listening, err = listening.change(cmd); err != nil {
+		if change.Listening, err = listening.toKeep(cmd); err != nil {
 			return err
 		}
 		if change == (hgsserver.SettingsChange{}) {
