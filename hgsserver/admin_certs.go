@@ -40,7 +40,7 @@ func (s *Server) addCertificate(c *call) (any, error) {
 	defer clear(kept.Key)
 	info := certificateInfo(given.identity.Certificate, n.Use, n.Primary)
 	return info, s.change(c.by, "cert.add", info, func(tx *store.Tx, config *configuration) error {
-		if err := addJSON(tx, store.Certificates, info.Thumbprint, kept); err != nil || !n.Primary {
+		if err := addJSON(tx, store.Certificates, info.Thumbprint, kept, "certificate", "hgs cert primary makes it the primary one"); err != nil || !n.Primary {
 			return err
 		}
 		return setPrimary(tx, config, n.Use, info.Thumbprint)
@@ -196,10 +196,11 @@ func (s *Server) trustSigner(c *call) (any, error) {
 	return info, s.change(c.by, "signer.trust", info, func(tx *store.Tx, config *configuration) error {
 		for _, signer := range config.signers {
 			if signing.Thumbprint(signer.x509) == info.Thumbprint {
-				return fmt.Errorf("%w: attestation signer %s", ErrExists, info.Thumbprint)
+				return fmt.Errorf("%w: attestation signer %s; there is nothing to do: see hgs signer list", ErrExists, info.Thumbprint)
 			}
 		}
-		return addJSON(tx, store.Signers, trustedPrefix+info.Thumbprint, attestationSigner{Certificate: cert.Raw, Added: s.now().UTC()})
+		return addJSON(tx, store.Signers, trustedPrefix+info.Thumbprint, attestationSigner{Certificate: cert.Raw, Added: s.now().UTC()},
+			"attestation signer", "there is nothing to do: see hgs signer list")
 	})
 }
 

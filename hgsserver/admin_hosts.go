@@ -84,7 +84,7 @@ func (s *Server) addHost(c *call) (any, error) {
 	}
 	info := hostInfo(host)
 	return info, s.change(c.by, "host.add", info, func(tx *store.Tx, _ *configuration) error {
-		return addJSON(tx, store.Hosts, entryName(hostPrefix, host.Name), host)
+		return addJSON(tx, store.Hosts, entryName(hostPrefix, host.Name), host, "TPM host", "hgs host remove takes it away first, or give another name")
 	})
 }
 
@@ -126,7 +126,7 @@ func (s *Server) addHostKey(c *call) (any, error) {
 	}
 	info := HostInfo{Name: key.Name, Identifier: digestOf(key.Key)}
 	return info, s.change(c.by, "hostkey.add", info, func(tx *store.Tx, _ *configuration) error {
-		return addJSON(tx, store.HostKeys, entryName("", key.Name), key)
+		return addJSON(tx, store.HostKeys, entryName("", key.Name), key, "host key", "hgs hostkey remove takes it away first, or give another name")
 	})
 }
 
@@ -156,7 +156,8 @@ func (s *Server) addRoot(c *call) (any, error) {
 	}
 	info := certificateInfo(root, "tpm-root", false)
 	return info, s.change(c.by, "root.add", info, func(tx *store.Tx, _ *configuration) error {
-		return addJSON(tx, store.Hosts, rootPrefix+info.Thumbprint, tpmRoot{Certificate: root.Raw, Added: s.now().UTC()})
+		return addJSON(tx, store.Hosts, rootPrefix+info.Thumbprint, tpmRoot{Certificate: root.Raw, Added: s.now().UTC()},
+			"maker of TPMs", "there is nothing to do: see hgs host root list")
 	})
 }
 
@@ -198,7 +199,7 @@ func (s *Server) addPolicy(c *call) (any, error) {
 	}
 	info := PolicyInfo{Name: p.Name, Kind: string(p.Kind), Enabled: true, Digest: hex.EncodeToString(p.Digest)}
 	return info, s.change(c.by, "policy.add", info, func(tx *store.Tx, _ *configuration) error {
-		return addJSON(tx, store.Policies, entryName(policyPrefix, p.Name), p)
+		return addJSON(tx, store.Policies, entryName(policyPrefix, p.Name), p, "policy", "hgs policy remove takes it away first, or give another name")
 	})
 }
 

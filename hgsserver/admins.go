@@ -174,10 +174,11 @@ func (s *Server) addAdmin(c *call) (any, error) {
 	return info, s.change(c.by, "admin.add", info, func(tx *store.Tx, config *configuration) error {
 		for _, other := range config.clients {
 			if other.thumbprint == client.thumbprint {
-				return fmt.Errorf("%w: it is the certificate of %s", ErrExists, other.Name)
+				return fmt.Errorf("%w: it is the certificate of %s; hgs admin remove takes that access away first", ErrExists, other.Name)
 			}
 		}
-		return addJSON(tx, store.Configuration, entryName(clientPrefix, client.Name), client)
+		return addJSON(tx, store.Configuration, entryName(clientPrefix, client.Name), client,
+			"administrator or reviewer", "hgs admin remove takes the access away first, or give another name")
 	})
 }
 

@@ -33,6 +33,12 @@ type reportFilter struct {
 	pages bool   // the first entries after that one, not the last ones
 }
 
+// Kinds are those of the entries of an audit log, and what the kinds of changes begin with.
+func Kinds() []string {
+	return []string{"attestation", "release", "refusal", "config", "host", "hostkey", "root", "policy", "cert", "signer", "admin", "backup", "init", "restore",
+		"import", "passphrase", "audit"}
+}
+
 // leastIdentifier is how many digits of a host's identifier name it.
 const leastIdentifier = 8
 

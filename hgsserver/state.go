@@ -205,10 +205,10 @@ func putJSON(tx *store.Tx, b store.Bucket, key string, v any) error {
 	return tx.Put(b, key, value)
 }
 
-// addJSON makes an entry, and fails with ErrExists where there is one.
-func addJSON(tx *store.Tx, b store.Bucket, key string, v any) error {
+// addJSON makes an entry, and fails with ErrExists where there is one: then it says of what, and what to do.
+func addJSON(tx *store.Tx, b store.Bucket, key string, v any, what, remedy string) error {
 	if _, err := tx.Get(b, key); err == nil {
-		return fmt.Errorf("%w: %.64q", ErrExists, key[strings.LastIndexByte(key, '/')+1:])
+		return fmt.Errorf("%w: %s %.64q; %s", ErrExists, what, key[strings.LastIndexByte(key, '/')+1:], remedy)
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}

@@ -34,8 +34,7 @@ func adminCommand() *cobra.Command {
 			return add(cmd, "/v1/admins", n, adminRow)
 		})
 	add.Flags().StringVar(&role, "role", "", "administrator, or reviewer, who reads and changes nothing")
-	cli.CompleteFlag(add, "role", cobra.FixedCompletions([]cobra.Completion{hgsserver.Administrator.String(), hgsserver.Reviewer.String()},
-		cobra.ShellCompDirectiveNoFileComp))
+	completeValues(add, "role", hgsserver.Administrator.String(), hgsserver.Reviewer.String())
 	return cli.Group("admin", "Say who administers and reviews the service over TLS", add,
 		listCommand("admin", "List who administers and reviews the service over TLS", "/v1/admins", adminRow),
 		namedCommand("remove NAME", "Take somebody's access away, at once", "hgs admin remove alice", "DELETE", "/v1/admins", "has no access over TLS any more"))

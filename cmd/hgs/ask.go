@@ -34,6 +34,9 @@ func remoteFlags(root *cobra.Command) {
 	root.PersistentFlags().AddFlagSet(of.Flags())
 }
 
+// atServer are the flags of administration over TLS.
+var atServer = []string{"server", "client-cert", "server-cert", "client-password-file", "client-password-env"}
+
 // given is what a flag, else an environment variable says.
 func given(cmd *cobra.Command, flag, env string) string {
 	value, _ := cmd.Flags().GetString(flag)
@@ -138,5 +141,15 @@ func here(cmd *cobra.Command) *cobra.Command {
 		}
 		return run(cmd, args)
 	}
+	cmd.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		hidden := atServer
+		if cmd.Name() != "serve" { // which opens the socket
+			hidden = append([]string{"socket"}, atServer...)
+		}
+		for _, flag := range hidden {
+			cmd.InheritedFlags().Lookup(flag).Hidden = true
+		}
+		cmd.Root().HelpFunc()(cmd, args)
+	})
 	return cmd
 }

@@ -28,6 +28,7 @@ func certCommand() *cobra.Command {
 		})
 	addCert.Flags().StringVar(&n.Use, "use", "", "what it is for: signing or encryption")
 	addCert.Flags().BoolVar(&n.Primary, "primary", false, "make it the primary one")
+	completeValues(addCert, "use", hgsserver.UseSigning, hgsserver.UseEncryption)
 	passwordFlags(addCert, &password, "password", "the password of the PFX file")
 	return cli.Group("cert", "Look after the certificates of the key protection service", addCert, newCertCommand(),
 		listCommand("cert", "List the certificates", "/v1/certs", certificateRow),
@@ -72,7 +73,7 @@ func newCertCommand() *cobra.Command {
 		})
 	cmd.Flags().StringVar(&n.Use, "use", "", "what it is for: signing or encryption")
 	cmd.Flags().BoolVar(&n.Primary, "primary", false, "make it the primary one")
-	cli.CompleteFlag(cmd, "use", cobra.FixedCompletions([]cobra.Completion{hgsserver.UseSigning, hgsserver.UseEncryption}, cobra.ShellCompDirectiveNoFileComp))
+	completeValues(cmd, "use", hgsserver.UseSigning, hgsserver.UseEncryption)
 	return cmd
 }
 

@@ -44,6 +44,7 @@ func hostCommand() *cobra.Command {
 	flags.StringVar(&source.key, "key", "", "the endorsement key alone, in `FILE` (TPM2B_PUBLIC); needs --policy-version v1")
 	flags.StringVar(&source.policyVersion, "policy-version", hgsserver.PolicyV2, "v2 demands an endorsement certificate by a trusted maker; "+
 		"v1 takes the key alone, and nobody vouches that it is in a TPM")
+	completeValues(addHost, "policy-version", hgsserver.PolicyV1, hgsserver.PolicyV2)
 	flags.BoolVar(&source.force, "force", false, "as --policy-version v1")
 	roots := cli.Group("root", "Trust the makers of TPMs",
 		cli.Leaf("add FILE", "Trust the maker of TPMs whose certificate is in a file", "hgs host root add maker.pem", func(cmd *cobra.Command, args []string) error {

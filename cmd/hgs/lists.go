@@ -160,11 +160,13 @@ func policyCommand() *cobra.Command {
 }
 
 func stateCommand(verb string, on bool) *cobra.Command {
-	return cli.Leaf(verb+" NAME", "Make a policy "+verb+"d", "hgs policy "+verb+" Hgs_NoHibernation", func(cmd *cobra.Command, args []string) error {
+	cmd := cli.Leaf(verb+" NAME", "Make a policy "+verb+"d", "hgs policy "+verb+" Hgs_NoHibernation", func(cmd *cobra.Command, args []string) error {
 		state := hgsserver.PolicyState{Name: args[0], Enabled: on}
 		if err := ask(cmd, "PATCH", "/v1/policies", state, nil); err != nil {
 			return err
 		}
 		return cli.Report(cmd, state, func(s *cli.Sheet) { s.Line(args[0] + " is " + verb + "d.") })
 	})
+	cmd.ValidArgsFunction = cli.CompleteArguments(oneOf(switchable()...))
+	return cmd
 }

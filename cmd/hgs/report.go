@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +28,9 @@ func reportCommand() *cobra.Command {
 	cmd := cli.Leaf("report", "Show what happened: attestations, key releases and changes",
 		"hgs report --host host3 --since 24h\n  hgs report --kind attestation --limit 20\n  hgs report --export audit.jsonl",
 		func(cmd *cobra.Command, _ []string) error {
+			if first, _, _ := strings.Cut(kind, "."); kind != "" && !slices.Contains(hgsserver.Kinds(), first) {
+				return cli.UsageError(cmd, fmt.Errorf("there is no kind %q: give one of %s", kind, strings.Join(hgsserver.Kinds(), ", ")))
+			}
 			query := url.Values{"kind": {kind}, "host": {host}}
 			if since != "" {
 				from, err := parseSince(since, time.Now())
@@ -60,6 +64,7 @@ func reportCommand() *cobra.Command {
 	cmd.Flags().StringVar(&since, "since", "", "entries from `TIME` on: RFC 3339, a day such as 2026-01-31, or how long ago, such as 12h or 7d")
 	cmd.Flags().IntVar(&limit, "limit", 100, "the last `N` entries")
 	cmd.Flags().BoolVar(&all, "policies", false, "show every policy of an attestation, and not only those that refused it")
+	completeValues(cmd, "kind", hgsserver.Kinds()...)
 	cmd.Flags().StringVar(&export, "export", "", "write all entries, or those of --kind, --host and --since, into a new `FILE`: JSON, one a line")
 	return cmd
 }

@@ -67,6 +67,7 @@ func initCommand() *cobra.Command {
 		})
 	cmd.Flags().StringVar(&settings.Name, "name", "", "the `NAME` of the service, as hosts know it")
 	cmd.Flags().StringVar(&settings.Mode, "mode", "", "how hosts attest: tpm or hostkey")
+	completeValues(cmd, "mode", modes...)
 	cmd.Flags().StringVar(&signingPFX, "signing", "", "the signing certificate with its key, in the PFX `FILE`")
 	cmd.Flags().StringVar(&encryptionPFX, "encryption", "", "the encryption certificate with its key, in the PFX `FILE`")
 	cmd.Flags().BoolVar(&generate, "generate", false, "make self-signed certificates")
@@ -168,6 +169,7 @@ func backupCommand() *cobra.Command {
 			return cli.Report(cmd, map[string]string{"file": args[0]}, func(s *cli.Sheet) { s.Facts("backup", args[0]) })
 		})
 	cmd.Flags().StringVar(&request.Mode, "only", "", "the state of the mode tpm or hostkey alone")
+	completeValues(cmd, "only", modes...)
 	passwordFlags(cmd, &password, "password", "the password of the backup")
 	return cmd
 }

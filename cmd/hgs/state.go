@@ -139,6 +139,7 @@ func modeCommand() *cobra.Command {
 			}
 			return cli.Report(cmd, map[string]string{"mode": c.Mode}, func(s *cli.Sheet) { s.Facts("mode", c.Mode) })
 		})
+	cmd.ValidArgsFunction = cli.CompleteArguments(oneOf(modes...))
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) <= 1 {
 			return nil

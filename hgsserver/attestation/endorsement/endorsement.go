@@ -169,7 +169,7 @@ func (c *Certificate) Check(roots []*x509.Certificate, intermediates []*x509.Cer
 		Roots: trusted, Intermediates: others, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
 	if err != nil {
-		return fmt.Errorf("%w: %w: add the roots of %s", ErrUntrusted, err, c.maker())
+		return fmt.Errorf("%w: %w: add the root of %s, as a file that you got from there: hgs host root add FILE", ErrUntrusted, err, c.maker())
 	}
 	return nil
 }

@@ -44,18 +44,18 @@ type Setting struct {
 	Digest []byte `json:"digest"`
 }
 
-// NewBaseline makes a policy of the boot log (.tcglog) of a reference host, which must have been started with Secure Boot. It
+// NewBaseline makes a policy of the boot log (.tcglog) of a reference host, which must have been started with Secure Boot and
+// have measured into SHA-256 PCRs: it fails with tcglog.ErrMalformed or tcglog.ErrNoBank where there is no such log. It
 // pins the variables SecureBoot, PK, KEK, db and dbx and which of their certificates signed what was started.
 func NewBaseline(name string, log []byte) (*Administrator, error) {
 	l, err := tcglog.Parse(log)
 	if err != nil {
-		return nil, fmt.Errorf("the baseline %.64q: %w", name, err)
+		return nil, fmt.Errorf("the baseline %.64q: %w; is it a .tcglog, the boot log of a host?", name, err)
 	}
-	bank := tcglog.SHA256
-	boot, err := l.Claim(bank)
+	boot, err := l.Claim(tcglog.SHA256)
 	if errors.Is(err, tcglog.ErrNoBank) {
-		bank = tcglog.SHA1
-		boot, err = l.Claim(bank)
+		return nil, fmt.Errorf("the baseline %.64q: %w; hosts prove their boot by the SHA-256 PCRs of their TPM: enable that bank in the firmware of the reference host, "+
+			"and take the log again", name, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the baseline %.64q: %w", name, err)
@@ -63,7 +63,7 @@ func NewBaseline(name string, log []byte) (*Administrator, error) {
 	if v := secureBootEnabled(nil, boot); !v.passed {
 		return nil, fmt.Errorf("the baseline %.64q: %s in this log: start the reference host with Secure Boot, and take the log again", name, v.measured)
 	}
-	a := &Administrator{Name: name, Kind: Baseline, Bank: bank}
+	a := &Administrator{Name: name, Kind: Baseline, Bank: tcglog.SHA256}
 	for _, s := range boot.Settings {
 		a.Settings = append(a.Settings, Setting{printable(s.Name), s.Digest})
 	}

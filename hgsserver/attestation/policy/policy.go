@@ -149,20 +149,6 @@ func (s *Set) Add(a Administrator) error {
 	return nil
 }
 
-// Remove takes an administrator's policy out of the set. It fails with ErrUnknown, and with ErrLocked for a built-in policy.
-func (s *Set) Remove(name string) error {
-	if i := s.find(name); i >= 0 {
-		s.Administrator = slices.Delete(s.Administrator, i, i+1)
-		return nil
-	}
-	for _, r := range rules {
-		if strings.EqualFold(r.Name, name) {
-			return fmt.Errorf("remove %s: %w nor removed, being built in", r.Name, ErrLocked)
-		}
-	}
-	return fmt.Errorf("%.64q: %w", name, ErrUnknown)
-}
-
 func (s *Set) find(name string) int {
 	return slices.IndexFunc(s.Administrator, func(a Administrator) bool { return strings.EqualFold(a.Name, name) })
 }
