@@ -32,7 +32,7 @@ func BenchmarkTPMAttestation(b *testing.B) {
 			bench.requireHealthy(reply)
 			break
 		}
-		request.Provided = []hgsa.Provided{ek, {Type: hgsa.RtpmContext, Content: m.answer(b, next.Context, bootLog("db"))}}
+		request.Provided = []hgsa.Provided{ek, {Type: hgsa.RtpmContext, Content: m.Answer(b, next.Context, bootLog("db")).Bytes()}}
 	}
 	for b.Loop() {
 		b.StopTimer() // a service takes the last answer of an attestation once

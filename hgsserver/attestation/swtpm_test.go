@@ -5,37 +5,28 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"encoding/pem"
-	"fmt"
-	"io"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 	"unicode/utf16"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scutum-project/scutum/hgsserver/attestation/hgsa"
+	"github.com/scutum-project/scutum/hgsserver/attestation/rtpm/swtpmtest"
 	"github.com/scutum-project/scutum/hgsserver/attestation/tcglog"
 )
 
 // A machine is a host with a software TPM (swtpm) whose endorsement key has a certificate.
 type machine struct {
-	socket              string
+	*swtpmtest.TPM
 	certificate         []byte // of the endorsement key
 	root, intermediates []*x509.Certificate
 }
 
 func startMachine(t testing.TB) *machine {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "tpm") // the path of a socket has to be short
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := swtpmtest.Folder(t)
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "ca"), 0o700))
-	require.NoError(t, os.MkdirAll(filepath.Join(dir, "tpm"), 0o700))
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
@@ -44,31 +35,13 @@ func startMachine(t testing.TB) *machine {
 	ca := write("ca.conf", "statedir = "+dir+"/ca\nsigningkey = "+dir+"/ca/signkey.pem\nissuercert = "+dir+"/ca/issuercert.pem\ncertserial = "+dir+"/ca/certserial\n")
 	options := write("ca.options", "--platform-manufacturer maker\n--platform-version 2.1\n--platform-model model\n")
 	setup := write("setup.conf", "create_certs_tool = /usr/bin/swtpm_localca\ncreate_certs_tool_config = "+ca+"\ncreate_certs_tool_options = "+options+"\n")
-	run(t, "swtpm_setup", "--tpm2", "--config", setup, "--tpmstate", dir+"/tpm", "--createek", "--create-ek-cert", "--overwrite", "--write-ek-cert-files", dir)
+	swtpmtest.Run(t, "swtpm_setup", "--tpm2", "--config", setup, "--tpmstate", dir, "--createek", "--create-ek-cert", "--overwrite", "--write-ek-cert-files", dir)
 
-	m := &machine{socket: filepath.Join(dir, "s")}
+	m := &machine{TPM: swtpmtest.Start(t, dir)}
 	m.certificate = readCertificate(t, filepath.Join(dir, "*rsa*.crt")).Raw
 	m.root = []*x509.Certificate{readCertificate(t, filepath.Join(dir, "ca", "*rootca-cert.pem"))}
 	m.intermediates = []*x509.Certificate{readCertificate(t, filepath.Join(dir, "ca", "issuercert.pem"))}
-
-	pid := filepath.Join(dir, "pid")
-	run(t, "swtpm", "socket", "--tpm2", "--tpmstate", "dir="+dir+"/tpm", "--server", "type=unixio,path="+m.socket, "--ctrl",
-		"type=unixio,path="+m.socket+".ctrl", "--flags", "not-need-init,startup-clear", "--daemon", "--pid", "file="+pid)
-	text, err := os.ReadFile(pid)
-	require.NoError(t, err)
-	number, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	require.NoError(t, err)
-	process, err := os.FindProcess(number)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = process.Kill() })
 	return m
-}
-
-// run runs a program of the packages swtpm, swtpm-tools and tpm2-tools.
-func run(t testing.TB, args ...string) {
-	t.Helper()
-	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
-	require.NoError(t, err, "%s: %s", args, out)
 }
 
 func readCertificate(t testing.TB, pattern string) *x509.Certificate {
@@ -91,53 +64,7 @@ func (m *machine) boot(t testing.TB, log []byte) {
 	t.Helper()
 	l, err := tcglog.Parse(log)
 	require.NoError(t, err)
-	args := []string{"tpm2_pcrextend", "-T", "swtpm:path=" + m.socket}
-	for _, event := range l.Events {
-		if digest := event.Digest(tcglog.SHA256); digest != nil {
-			args = append(args, fmt.Sprintf("%d:sha256=%x", event.PCR, digest))
-		}
-	}
-	run(t, args...)
-}
-
-// send runs a command, again where the TPM asks for that.
-func (m *machine) send(t testing.TB, command []byte) []byte {
-	t.Helper()
-	for {
-		conn, err := net.Dial("unix", m.socket)
-		require.NoError(t, err)
-		_, err = conn.Write(command)
-		require.NoError(t, err)
-		response := make([]byte, 10)
-		_, err = io.ReadFull(conn, response)
-		require.NoError(t, err)
-		rest := make([]byte, binary.BigEndian.Uint32(response[2:])-10)
-		_, err = io.ReadFull(conn, rest)
-		require.NoError(t, err)
-		require.NoError(t, conn.Close())
-		if binary.BigEndian.Uint32(response[6:]) != 0x922 { // TPM_RC_RETRY
-			return append(response, rest...)
-		}
-	}
-}
-
-// answer does what an honest host does with a challenge.
-func (m *machine) answer(t testing.TB, challenge, log []byte) []byte {
-	t.Helper()
-	c, err := hgsa.ParseChallenge(challenge)
-	require.NoError(t, err)
-	a := &hgsa.Answer{State: c.State}
-	for _, command := range c.Commands {
-		a.Responses = append(a.Responses, m.send(t, command))
-		switch binary.BigEndian.Uint32(command[6:]) {
-		case 0x176: // StartAuthSession: the key has served
-			flush := append([]byte{0x80, 0x01, 0, 0, 0, 14, 0, 0, 0x01, 0x65}, command[10:14]...)
-			require.Equal(t, make([]byte, 4), m.send(t, flush)[6:])
-		case 0x17e: // PCR_Read
-			a.Device, a.Log = &hgsa.DeviceInfo{Version: hgsa.TPMVersion20, Interface: hgsa.TPMInterfaceEmulator}, log
-		}
-	}
-	return a.Bytes()
+	m.Measure(t, l)
 }
 
 var ciFile = []byte{0x30, 1, 2, 3}

@@ -50,7 +50,7 @@ func (b *bench) attestV1(m *machine, log []byte, types ...hgsa.ResultType) hgsa.
 		if !more {
 			return reply
 		}
-		request.Continue, request.Context = true, m.answer(b, next.Context, log)
+		request.Continue, request.Context = true, m.Answer(b, next.Context, log).Bytes()
 		b.restart()
 	}
 }
@@ -65,7 +65,7 @@ func (b *bench) attestV2(m *machine, key, log []byte, types ...hgsa.ResultType) 
 		if !more {
 			return reply
 		}
-		request.Provided = []hgsa.Provided{ek, {Type: hgsa.RtpmContext, Content: m.answer(b, next.Context, log)}}
+		request.Provided = []hgsa.Provided{ek, {Type: hgsa.RtpmContext, Content: m.Answer(b, next.Context, log).Bytes()}}
 		b.restart()
 	}
 }
@@ -137,7 +137,7 @@ func TestTPM(t *testing.T) {
 	// A context that is not one, and a replayed one.
 	request := &hgsa.TPMRequest{SessionID: uuid.New(), Requested: []hgsa.ResultType{hgsa.EncryptionKeyCertificate}, EndorsementKey: host.Key}
 	next := b.reply("/Attestation/v1.0/attest", marshal(t, request)).(*hgsa.ContinueReply)
-	request.Continue, request.Context = true, m.answer(t, next.Context, nil)
+	request.Continue, request.Context = true, m.Answer(t, next.Context, nil).Bytes()
 	good := bytes.Clone(request.Context)
 	request.Context[20] ^= 1
 	require.True(t, b.requireError(hgsa.RtpmError, b.reply("/Attestation/v1.0/attest", marshal(t, request))).Retryable)

@@ -49,7 +49,7 @@ func record(t testing.TB, s *Server, e *emulator, ek *EndorsementKey, log []byte
 	context := s.Begin(x.session, ek)
 	for {
 		x.challenges = append(x.challenges, context)
-		x.answers = append(x.answers, e.answer(t, context, log))
+		x.answers = append(x.answers, e.Answer(t, context, log))
 		if len(x.challenges) == 3 {
 			return x
 		}
@@ -67,7 +67,7 @@ func TestExchange(t *testing.T) {
 		require.NoError(t, err)
 	}
 	e := startTPM(t)
-	e.measure(t, log)
+	e.Measure(t, log)
 	ek := e.endorsementKey(t)
 	s := NewServer(serverKey)
 	for range 5 { // more often than a TPM has room for keys or sessions that nobody flushes
@@ -80,8 +80,8 @@ func TestExchange(t *testing.T) {
 		boot, err := proof.Boot()
 		require.NoError(t, err)
 		require.NotContains(t, boot.Flags(tcglog.CodeIntegrity), false)
-		require.Empty(t, e.tool(t, "tpm2_getcap", "handles-loaded-session"))
-		require.Empty(t, e.tool(t, "tpm2_getcap", "handles-transient"))
+		require.Empty(t, e.Tool(t, "tpm2_getcap", "handles-loaded-session"))
+		require.Empty(t, e.Tool(t, "tpm2_getcap", "handles-transient"))
 	}
 
 	// The log is a claim: whatever is changed in it is not what the PCRs prove.
@@ -109,7 +109,7 @@ func TestServersContinueEachOther(t *testing.T) {
 	var proof *Proof
 	for range 3 {
 		var err error
-		answer := e.answer(t, context, builtLog().Bytes()).Bytes()
+		answer := e.Answer(t, context, builtLog().Bytes()).Bytes()
 		_, _, err = NewServer([32]byte{9}).Continue(session, ek, answer)
 		require.ErrorIs(t, err, ErrContext)
 		context, proof, err = NewServer(serverKey).Continue(session, ek, answer)
@@ -130,11 +130,11 @@ func TestSlowHost(t *testing.T) {
 	for range 2 {
 		at = at.Add(Lifetime/2 - time.Second)
 		var err error
-		context, _, err = s.Continue(session, ek, e.answer(t, context, nil).Bytes())
+		context, _, err = s.Continue(session, ek, e.Answer(t, context, nil).Bytes())
 		require.NoError(t, err)
 	}
 	at = at.Add(2 * time.Second)
-	_, _, err := s.Continue(session, ek, e.answer(t, context, builtLog().Bytes()).Bytes())
+	_, _, err := s.Continue(session, ek, e.Answer(t, context, builtLog().Bytes()).Bytes())
 	require.ErrorIs(t, err, ErrContext)
 }
 
@@ -218,20 +218,20 @@ func TestContextsRefused(t *testing.T) {
 		require.NoError(t, err)
 		s := fresh()
 		context := s.Begin(a.session, ek)
-		context, _, err = s.Continue(a.session, ek, e.answer(t, context, log).Bytes())
+		context, _, err = s.Continue(a.session, ek, e.Answer(t, context, log).Bytes())
 		require.NoError(t, err)
-		started := e.answer(t, context, log)
+		started := e.Answer(t, context, log)
 		handle := started.Responses[0][10:14]
 		command, err := hgsa.ParseChallenge(next)
 		require.NoError(t, err)
 		copy(command.Commands[0][14:], handle)
-		refused := e.answer(t, command.Bytes(), log)
+		refused := e.Answer(t, command.Bytes(), log)
 		_, _, err = fresh().Continue(a.session, ek, refused.Bytes())
 		var code *ResponseError
 		require.ErrorAs(t, err, &code)
 		require.Equal(t, "PCR_Read", code.Command)
 		require.ErrorContains(t, err, "the host's TPM refused PCR_Read: TPM_RC_")
-		e.tool(t, "tpm2_flushcontext", "-l")
+		e.Tool(t, "tpm2_flushcontext", "-l")
 	})
 	t.Run("altered state", func(t *testing.T) {
 		for i, answer := range a.answers {
@@ -275,24 +275,24 @@ func TestImpostors(t *testing.T) {
 	victim, own := startTPM(t), startTPM(t)
 	ek := victim.endorsementKey(t)
 	log := builtLog().Bytes()
-	own.measure(t, builtLog()) // the state in which it would like to be
+	own.Measure(t, builtLog()) // the state in which it would like to be
 	s := NewServer(serverKey)
 	session := uuid.New()
 
-	answer := own.answer(t, s.Begin(session, ek), log)
+	answer := own.Answer(t, s.Begin(session, ek), log)
 	_, _, err := s.Continue(session, ek, answer.Bytes())
 	require.ErrorIs(t, err, ErrProof)
 	require.ErrorContains(t, err, "the host's TPM has another one")
 
 	// It says that its TPM made the victim's key. Its TPM cannot decrypt the salt.
-	answer = own.answer(t, s.Begin(session, ek), log)
+	answer = own.Answer(t, s.Begin(session, ek), log)
 	public := ek.Bytes()
 	copy(answer.Responses[0][18:], public)
 	next, _, err := s.Continue(session, ek, answer.Bytes())
 	require.NoError(t, err)
 	c, err := hgsa.ParseChallenge(next)
 	require.NoError(t, err)
-	refused := own.send(t, c.Commands[0])
+	refused := own.Send(t, c.Commands[0])
 	_, _, err = s.Continue(session, ek, (&hgsa.Answer{State: c.State, Responses: [][]byte{refused}}).Bytes())
 	var code *ResponseError
 	require.ErrorAs(t, err, &code)
