@@ -242,12 +242,10 @@ func TestLoadPFXRefuses(t *testing.T) {
 		"unknown algorithm": {bytes.ReplaceAll(ours, []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 13}, []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 99}), "1.2.840.113549.1.5.99"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			start := time.Now()
 			id, err := signing.LoadPFX(c.data, "secret")
 			require.ErrorContains(t, err, c.reason)
 			require.ErrorContains(t, err, "reading the PFX file")
 			require.Nil(t, id)
-			require.Less(t, time.Since(start), 10*time.Second)
 		})
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -273,10 +272,10 @@ func TestLengthOfAChain(t *testing.T) {
 }
 
 // Each of many levels has two files, of which the second is the parent: who
-// opened each of them to the end before comparing would open sixty thousand.
+// opened each of them to the end before comparing would open sixteen million.
 func TestParentsAreFoundInLinearTime(t *testing.T) {
 	dir := t.TempDir()
-	const levels = 16
+	const levels = 24
 	path := func(n int, kind string) string { return filepath.Join(dir, fmt.Sprintf("%d%s.vhdx", n, kind)) }
 	for _, kind := range []string{"x", "y"} {
 		mustClose(t, create(t, path(0, kind), CreateOptions{Size: 4 * mib}))
@@ -290,9 +289,7 @@ func TestParentsAreFoundInLinearTime(t *testing.T) {
 				relativePathKey: fmt.Sprintf("%dx.vhdx", n-1), absolutePathKey: drive + inWindows(path(n-1, "y"))})
 		}
 	}
-	start := time.Now()
 	d, err := Open(path(levels, "x"))
 	require.NoError(t, err)
-	require.Less(t, time.Since(start), 10*time.Second)
 	mustClose(t, d)
 }

@@ -17,6 +17,7 @@ type memFile struct {
 	mu    sync.Mutex
 	pages map[int64]*[memPage]byte
 	size  int64
+	read  int64 // bytes that were asked for
 }
 
 func newMemFile() *memFile { return &memFile{pages: map[int64]*[memPage]byte{}} }
@@ -30,6 +31,7 @@ func (m *memFile) clone() *memFile {
 func (m *memFile) ReadAt(p []byte, off int64) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.read += int64(len(p))
 	if off >= m.size {
 		return 0, io.EOF
 	}

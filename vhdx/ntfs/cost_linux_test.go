@@ -5,7 +5,6 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -57,9 +56,9 @@ func TestOwnersOfManyEmptyRecords(t *testing.T) {
 	require.Less(t, counted.reads.Load(), int64(cleared)+100, "one for each at most")
 }
 
-// An MFT in very many pieces does not make each question for a part of it expensive.
+// An MFT in very many pieces does not make each question for a part of it expensive: this would not end.
 func TestOwnersOfManyPieces(t *testing.T) {
-	const count = 1 << 18
+	const count = 1 << 20
 	v := &Volume{geometry: geometry{clusterSize: 512, recordSize: 1024, clusters: 2 * count}}
 	v.mft = &stream{v: v, a: &attribute{typ: typeData}}
 	o := &Owners{v: v, streams: []string{typeName(typeData)}}
@@ -70,12 +69,11 @@ func TestOwnersOfManyPieces(t *testing.T) {
 	}
 
 	o.mft = v.mft.a.runs
-	start, found := time.Now(), 0
+	found := 0
 	for first := int64(0); first < v.clusters; first += 1024 {
 		found += len(o.Of(Extent{first, 1024}))
 	}
 	require.Equal(t, count, found)
-	require.Less(t, time.Since(start), 5*time.Second)
 }
 
 // Directories that lead to each other have no path, which is found out at once.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -214,7 +213,6 @@ func TestMutated(t *testing.T) {
 			}
 			_, _ = d.WriteAt(mutation(random), min(at, int64(len(x.b))-8))
 		}
-		start := time.Now()
 		before := intact(d, int64(len(x.b)))
 		o, e := use(d, int64(len(x.b)))
 		if e { // what could be read can be read, and is the same
@@ -227,7 +225,6 @@ func TestMutated(t *testing.T) {
 			delete(before, "in pieces A0")
 			require.Empty(t, before)
 		}
-		require.Less(t, time.Since(start), 20*time.Second)
 		if o {
 			opened++
 		}
