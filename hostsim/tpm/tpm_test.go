@@ -189,10 +189,8 @@ func TestOpen(t *testing.T) {
 		"--ctrl", "type=unixio,path="+socket+".ctrl", "--flags", "not-need-init,startup-clear")
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	require.Eventually(t, func() bool { _, err := os.Stat(socket + ".ctrl"); return err == nil }, 10*time.Second, time.Millisecond)
-
-	tpm, err := Open(socket)
-	require.NoError(t, err)
+	var tpm *TPM
+	require.Eventually(t, func() bool { tpm, err = Open(socket); return err == nil }, 10*time.Second, time.Millisecond)
 	require.NoError(t, tpm.Fresh())
 	_, err = tpm.HostKey()
 	require.NoError(t, err)
