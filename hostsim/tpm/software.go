@@ -118,6 +118,7 @@ func openSoftware(ctx context.Context, dir string) (*TPM, error) {
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.Stdout, cmd.Stderr = said, said
 	setGroup(cmd) // Ctrl-C is for this process, which then ends that one
+	endWithParent(cmd)
 	err = cmd.Start()
 	theirs.Close() // so that the connection ends when the child does
 	if err != nil {
