@@ -27,10 +27,14 @@ var ErrNo = errors.New("the answer is no")
 
 // Run executes one command line of a program, until ctx ends, prints the error
 // that it ended with, and returns the exit status. That a file exists already is
-// told with the --force of commands that have it.
+// told with the --force of commands that have it. The process leaves no core dump
+// from then on: its memory has secrets.
 func Run(ctx context.Context, root *cobra.Command, args []string, in io.Reader, out, errOut io.Writer) int {
 	ctx, stop := interruptible(ctx)
 	defer stop()
+	if err := noDumps(); err != nil {
+		return exitStatus(ctx, root.Name(), errOut, fmt.Errorf("switching off core dumps: %w", err))
+	}
 	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
 		Complete(root)
 	}
