@@ -1,4 +1,4 @@
-// Scutum-gui is the desktop of Scutum. It opens the files that it is given.
+// Command scutum-gui is the desktop of Scutum. It opens the files that it is given.
 package main
 
 import (
